@@ -1,0 +1,159 @@
+# smtp361: secure mail for a closed group.
+#
+#   make            ./smtp361
+#   make static     ./smtp361.static (musl)
+#   make demo       the founding transcript, live          \ these two install what is
+#   make check      every test                             / missing, and say so
+#   make lint asan fuzz bench install uninstall clean
+
+CC ?= cc
+PREFIX ?= /usr/local
+DESTDIR ?=
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+V ?= 0
+
+# BearSSL has no pkg-config file
+BEARSSL_CFLAGS ?= -isystem /usr/include/bearssl
+BEARSSL_LIBS ?= -lbearssl
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
+HARDEN = -fPIE -fstack-protector-strong -D_FORTIFY_SOURCE=2
+OURS = -std=c11 -D_GNU_SOURCE $(WARN) $(BEARSSL_CFLAGS) -include crypto/banned.h -MMD -MP
+LIBS = $(BEARSSL_LIBS) -largon2 -ljansson
+
+SOURCES = $(wildcard cmd/*.c proto/*.c store/*.c keys/*.c crypto/*.c)
+UNITS = $(wildcard t/unit/*.c)
+FUZZERS = $(wildcard t/fuzz/*.c)
+BENCHES = $(wildcard t/bench/*.c)
+
+# B is where a variant is built; the recipes below are the same for all
+B ?= build
+OBJECTS = $(SOURCES:%.c=$(B)/%.o)
+OUT ?= smtp361
+
+Q = $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $@;)
+
+.PHONY: all static units benches demo check lint asan check-asan fuzz bench install uninstall clean deps-check deps-static
+.DELETE_ON_ERROR:
+
+all: $(OUT)
+	@:
+
+$(OUT): $(B)/smtp361.o $(OBJECTS)
+	$(call say,LINK)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) $(CFLAGS) $(HARDEN) $(OURS) -c -o $@ $<
+
+# --- static: musl-gcc, the distribution's archives, and a shim for what they expect of glibc ---
+
+S = build/static
+STATIC_CC ?= musl-gcc
+STATIC_CFLAGS = -Oz -flto=auto -ffunction-sections -fdata-sections -fPIE -fstack-protector-strong
+STATIC_ARCHIVES = $(foreach l,bearssl argon2 jansson,$(firstword $(wildcard \
+	/usr/lib/$(shell $(CC) -print-multiarch 2>/dev/null)/lib$(l).a /usr/lib/lib$(l).a)))
+
+static: deps-static
+	$(Q)$(MAKE) --no-print-directory smtp361.static
+
+# musl-gcc knows -static but not -static-pie: the position-independent start file is named by hand
+MUSL_LIB ?= /usr/lib/$(shell uname -m)-linux-musl
+STATIC_LINK = -static -nostartfiles -Wl,-pie,--no-dynamic-linker,-z,text,-z,relro,-z,now,--gc-sections \
+	-T t/static/no-unwind.ld $(MUSL_LIB)/rcrt1.o $(MUSL_LIB)/crti.o
+
+# only these headers: all of /usr/include would hide musl's own
+$(S)/include/.made: Makefile
+	@mkdir -p $(@D)
+	$(Q)ln -sf /usr/include/bearssl/*.h /usr/include/argon2.h /usr/include/jansson.h \
+		$$(find /usr/include -name jansson_config.h | head -n 1) $(@D)/
+	@touch $@
+
+smtp361.static: $(patsubst %.c,$(S)/%.o,smtp361.c $(SOURCES) t/static/shim.c)
+	$(call say,LINK)$(STATIC_CC) $(STATIC_CFLAGS) $(STATIC_LINK) -o $@ $^ $(STATIC_ARCHIVES) $(MUSL_LIB)/crtn.o
+	$(Q)strip $@
+	@printf '  %-6s %s is %s KiB\n' SIZE $@ $$(( ($$(wc -c <$@) + 1023) / 1024 ))
+
+$(S)/%.o: %.c $(S)/include/.made Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)$(STATIC_CC) $(STATIC_CFLAGS) -isystem $(S)/include \
+		$(filter-out -isystem /usr/include/bearssl,$(OURS)) -c -o $@ $<
+
+# --- tests ---
+
+UNIT_PROGRAMS = $(UNITS:%.c=$(B)/%)
+
+units: $(UNIT_PROGRAMS)
+	@:
+
+$(UNIT_PROGRAMS): $(B)/t/unit/%: $(B)/t/unit/%.o $(OBJECTS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+FUZZ_PROGRAMS = $(FUZZERS:%.c=$(B)/%)
+
+# each harness with a main that replays a corpus; `make fuzz` builds them for libFuzzer instead
+$(FUZZ_PROGRAMS): $(B)/t/fuzz/%: $(B)/t/fuzz/%.o $(B)/t/fuzz/main/replay.o $(OBJECTS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+BENCH_PROGRAMS = $(BENCHES:%.c=$(B)/%)
+
+$(BENCH_PROGRAMS): $(B)/t/bench/%: $(B)/t/bench/%.o $(OBJECTS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+benches: $(BENCH_PROGRAMS)
+
+deps-check:
+	@t/deps.sh check
+
+deps-static:
+	@t/deps.sh static
+
+demo:
+	@t/deps.sh demo
+	$(Q)$(MAKE) --no-print-directory all
+	@t/demo.sh
+
+check: deps-check
+	@test -e $${VECTORS:-../shared/vectors} || \
+		echo "no ../shared/vectors: tests that need published vectors are SKIPPED" >&2
+	$(Q)$(MAKE) --no-print-directory all units $(FUZZ_PROGRAMS) smtp361.static
+	$(Q)SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -j2 --directives $(T)
+
+T ?= t/
+
+lint: deps-check
+	$(Q)prove -v t/00-lint.t
+
+A = build/asan
+ASAN = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+asan: deps-check
+	$(Q)$(MAKE) --no-print-directory B=$(A) OUT=$(A)/smtp361 CFLAGS="$(ASAN)" \
+		HARDEN= LDFLAGS="-fsanitize=address,undefined" $(A)/smtp361 units $(FUZZERS:%.c=$(A)/%)
+
+check-asan: asan
+	$(Q)SANITIZED=1 SMTP361=$(CURDIR)/$(A)/smtp361 BUILD=$(CURDIR)/$(A) prove -j2 --directives $(T)
+
+fuzz:
+	$(Q)t/fuzz/run.sh
+
+bench: deps-check
+	$(Q)$(MAKE) --no-print-directory all benches smtp361.static
+	@SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) t/bench/run.sh
+
+# --- installing ---
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 smtp361 $(DESTDIR)$(PREFIX)/bin/smtp361
+	install -m 644 cmd/smtp361.1 $(DESTDIR)$(PREFIX)/share/man/man1/smtp361.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/smtp361 $(DESTDIR)$(PREFIX)/share/man/man1/smtp361.1
+
+clean:
+	rm -rf build smtp361 smtp361.static
+
+-include $(wildcard $(B)/*.d $(B)/*/*.d $(B)/*/*/*.d $(S)/*.d $(S)/*/*.d)

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Install what a target needs and this machine lacks, by the system's package manager, saying what and
+# why. With everything there it does nothing and needs no root.
+#   t/deps.sh demo|check|static
+set -eu
+
+missing=
+need() { # PACKAGE WHY TEST...
+	package=$1 why=$2
+	shift 2
+	if ! "$@" >/dev/null 2>&1; then
+		missing="$missing $package"
+		echo "missing: $package ($why)" >&2
+	fi
+}
+have() { command -v "$1"; }
+header() { test -e "/usr/include/$1" || find /usr/include -path "*/$1" | grep -q .; }
+module() { /usr/bin/python3 -c "import $1"; }
+
+need gcc "the compiler" have "${CC:-gcc}"
+need libc6-dev "the C library's headers" header stdio.h
+need libbearssl-dev "cryptography" header bearssl/bearssl.h
+need libargon2-dev "password hashing" header argon2.h
+need libjansson-dev "JSON" header jansson.h
+case $1 in
+check | static)
+	need musl-tools "make static" have musl-gcc
+	need binutils "strip, for make static" have strip
+	;;
+esac
+if [ "$1" = check ]; then
+	need libcmocka-dev "unit tests" header cmocka.h
+	need perl "prove runs the tests" have prove
+	need python3 "tests, and the independent peer" test -x /usr/bin/python3
+	need python3-pycryptodome "the independent peer" module Cryptodome
+	need openssl "judges key files" have openssl
+	need strace "fault and crash injection" have strace
+	need valgrind "leak checks" have valgrind
+	need mandoc "lints the manual page" have mandoc
+	need clang-format "make lint" have clang-format
+	need shellcheck "make lint" have shellcheck
+	need tmux "tests what a terminal shows" have tmux
+	need procps "pgrep, ps" have ps
+fi
+
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+	echo "install these by your system's package manager:$missing" >&2
+	exit 69
+fi
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+	if ! command -v sudo >/dev/null 2>&1; then
+		echo "run this as root: apt-get install -y$missing" >&2
+		exit 69
+	fi
+	as_root=sudo
+fi
+echo "installing:$missing" >&2
+export DEBIAN_FRONTEND=noninteractive
+fail() {
+	echo "that did not work; run as root: apt-get update && apt-get install -y$missing" >&2
+	exit 69
+}
+# the lists may be missing or old: update, then install
+$as_root apt-get update -qq >&2 || fail
+# shellcheck disable=SC2086
+$as_root apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends $missing >/dev/null || fail

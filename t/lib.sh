@@ -1,0 +1,181 @@
+# What the test scripts share. Each is a TAP producer:
+#
+#     . "$(dirname "$0")/lib.sh"
+#     site                       # a private folder with keys and accounts, and cd into it
+#     start_server               # sets PORT and SERVER_PID, waits until it listens
+#     ok "a title that is an assertion" test -f x
+#     is "the list is empty" "$(as client1 inbox)" ""
+#     ok "no FILE is usage" must_fail 64 smtp361 send
+#     done_testing
+#
+# Everything is made in $HOME_DIR and removed at the end, and every process started here is ended.
+set -u
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+SMTP361=${SMTP361:-$ROOT/smtp361}
+BUILD=${BUILD:-$ROOT/build}
+VECTORS=${VECTORS:-$ROOT/../shared/vectors}
+PEER="/usr/bin/python3 -B $ROOT/t/peer/classic_peer.py"
+SANITIZED=${SANITIZED:-} # set when the program under test is a sanitizer build
+export LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
+unset SMTP361_SERVER SMTP361_USER SMTP361_PASSWORD_FILE XDG_CONFIG_HOME VISUAL EDITOR 2>/dev/null || :
+
+TESTS=0 FAILS=0 SERVER_PID='' PIDS=''
+HOME_DIR=$(mktemp -d "${TMPDIR:-/tmp}/smtp361-t.XXXXXX")
+export HOME=$HOME_DIR
+
+cleanup() {
+	for pid in $SERVER_PID $PIDS; do
+		kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+	done
+	chmod -R u+rwX "$HOME_DIR" 2>/dev/null
+	rm -rf "$HOME_DIR"
+}
+trap 'cleanup' EXIT
+trap 'exit 1' HUP INT TERM
+
+# --- TAP ---
+
+report() { # PASSED? TITLE
+	TESTS=$((TESTS + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $TESTS - $2"
+	else
+		FAILS=$((FAILS + 1))
+		echo "not ok $TESTS - $2"
+	fi
+}
+diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+ok() { # TITLE COMMAND...
+	title=$1
+	shift
+	if "$@" >"$HOME_DIR/.ok" 2>&1 </dev/null; then
+		report 0 "$title"
+	else
+		report 1 "$title"
+		diag "failed: $*"
+		head -c 2000 "$HOME_DIR/.ok" | sed 's/^/# /'
+	fi
+}
+is() { # TITLE GOT WANT
+	if [ "$2" = "$3" ]; then
+		report 0 "$1"
+	else
+		report 1 "$1"
+		diag "got:  $2"
+		diag "want: $3"
+	fi
+}
+like() { # TITLE GOT EXTENDED-REGEX
+	if printf '%s\n' "$2" | grep -Eq -- "$3"; then
+		report 0 "$1"
+	else
+		report 1 "$1"
+		diag "got:  $2"
+		diag "want something like: $3"
+	fi
+}
+skip() { # TITLE WHY: one test that cannot run here
+	TESTS=$((TESTS + 1))
+	echo "ok $TESTS - $1 # SKIP $2"
+}
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+done_testing() {
+	echo "1..$TESTS"
+	[ "$FAILS" = 0 ]
+	exit
+}
+
+# must_fail CODE COMMAND...: it must end with exactly this exit code; a crash (128 and above) never does.
+must_fail() {
+	want=$1
+	shift
+	rc=0
+	"$@" || rc=$?
+	[ "$rc" = "$want" ] || {
+		echo "exit code $rc, not $want: $*"
+		return 1
+	}
+}
+
+# --- the program ---
+
+# In the background use "$SMTP361" itself: $! of this function is a shell's.
+smtp361() { "$SMTP361" "$@"; }
+
+# Keys are slow to make: one set serves the whole run.
+site() {
+	cache=$BUILD/t-keys
+	(
+		flock 9
+		[ -f "$cache/done" ] || {
+			mkdir -p "$cache" && "$SMTP361" keygen -d "$cache" --force --all >/dev/null &&
+				: >"$cache/done"
+		}
+	) 9>"$BUILD/t-keys.lock"
+	mkdir -p "$HOME_DIR/site" && cd "$HOME_DIR/site" || exit 1
+	rm -f ./*.pem
+	cp "$cache"/*.pem . || exit 1
+	for i in 1 2 3 4 5; do
+		echo "password$i" >"pw$i"
+	done
+	cat >user_pass.json <<'END'
+{
+    "client1": "password1",
+    "client2": "password2",
+    "client3": "password3",
+    "client4": "password4",
+    "client5": "password5"
+}
+END
+	chmod 600 user_pass.json
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds; no fixed sleeps.
+wait_for() {
+	tries=$(($1 * 50))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || return 1
+		sleep 0.02
+	done
+}
+
+# start_server [OPTIONS]: in the current folder, on a free port of loopback. Logs: out, err.
+start_server() {
+	: >err
+	: >out
+	"$SMTP361" serve -l 127.0.0.1:0 "$@" >out 2>err </dev/null &
+	SERVER_PID=$!
+	wait_for 10 grep -q "ready to accept" out || {
+		diag "the server did not start: $(cat err)"
+		return 1
+	}
+	PORT=$(sed -n 's/^Listening on .*:\([0-9]*\)$/\1/p' err | head -n 1)
+	export SMTP361_SERVER="127.0.0.1:$PORT"
+}
+
+# stop_server: politely; its exit code.
+stop_server() {
+	kill -TERM "$SERVER_PID"
+	rc=0
+	wait "$SERVER_PID" || rc=$?
+	SERVER_PID=''
+	return $rc
+}
+
+# as USER APPLET...: a client applet as one of client1 ... client5
+as() {
+	who=$1 applet=$2
+	shift 2
+	"$SMTP361" "$applet" -u "$who" --password-file "pw${who#client}" "$@"
+}
+
+# stored: how many message files there are, to see that nothing was stored
+stored() { find client? -name '*.txt' -type f 2>/dev/null | wc -l | tr -d ' '; }
+
+is_root() { [ "$(id -u)" = 0 ]; }
