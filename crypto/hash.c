@@ -1,0 +1,26 @@
+/* SHA-256 over BearSSL; see hash.h. */
+#include "hash.h"
+
+void hash_begin(struct hash *h)
+{
+	br_sha256_init(&h->context);
+}
+
+void hash_add(struct hash *h, const void *p, size_t n)
+{
+	br_sha256_update(&h->context, p, n);
+}
+
+void hash_end(const struct hash *h, uint8_t out[static HASH_BYTES])
+{
+	br_sha256_out(&h->context, out);
+}
+
+void hash_of(const void *p, size_t n, uint8_t out[static HASH_BYTES])
+{
+	struct hash h;
+
+	hash_begin(&h);
+	hash_add(&h, p, n);
+	hash_end(&h, out);
+}

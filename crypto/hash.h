@@ -1,0 +1,21 @@
+/* SHA-256 (FIPS 180-4) in one call or in pieces. */
+#ifndef CRYPTO_HASH_H
+#define CRYPTO_HASH_H
+
+#include <bearssl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { HASH_BYTES = 32 };
+
+struct hash {
+	br_sha256_context context;
+};
+
+void hash_begin(struct hash *h);
+void hash_add(struct hash *h, const void *p, size_t n);
+void hash_end(const struct hash *h, uint8_t out[static HASH_BYTES]);
+
+void hash_of(const void *p, size_t n, uint8_t out[static HASH_BYTES]);
+
+#endif
