@@ -1,0 +1,239 @@
+/* Key files: names, modes, states. */
+#include "unit.h"
+
+#include "../../keys/keyfile.h"
+#include "../../crypto/pem.h"
+
+static struct rsa_public public;
+static enum keyfile_made made;
+static struct err e;
+
+static int generate(const char *name, bool force)
+{
+	return keyfile_generate(folder.fd, name, 2048, force, &made, &public, &e);
+}
+
+static unsigned mode_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(folder.fd, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return (unsigned)st.st_mode & 07777;
+}
+
+/* The pair in the folder is whole, and the one that `public` tells. */
+static void assert_pair(const char *name)
+{
+	static struct rsa_private secret;
+	struct rsa_public half;
+
+	if (keyfile_load_public(folder.fd, name, &half, &e) != 0 ||
+		keyfile_load_private(folder.fd, name, &secret, &e) != 0) {
+		fail_msg("%s", e.text);
+	}
+	assert_memory_equal(half.n, public.n, public.n_len);
+	assert_memory_equal(secret.public.n, public.n, public.n_len);
+}
+
+static void pair_made(void **state)
+{
+	struct buf text = {0};
+
+	(void)state;
+	assert_int_equal(generate("client1", false), 0);
+	assert_int_equal(made, KEYFILE_GENERATED);
+	assert_pair("client1");
+	assert_int_equal(mode_of("client1_private.pem"), 0600);
+	assert_int_equal(mode_of("client1_public.pem"), 0644);
+	assert_int_equal(count_names("."), 2);
+	slurp("client1_private.pem", &text);
+	assert_memory_equal(text.p, "-----BEGIN RSA PRIVATE KEY-----\n", 32);
+	slurp("client1_public.pem", &text);
+	assert_memory_equal(text.p, "-----BEGIN PUBLIC KEY-----\n", 27);
+	buf_free(&text);
+}
+
+static void never_overwritten(void **state)
+{
+	struct buf before = {0}, after = {0};
+
+	(void)state;
+	assert_int_equal(generate("a", false), 0);
+	slurp("a_private.pem", &before);
+	assert_refused(generate("a", false), e, EX_CANTCREAT);
+	assert_contains(e.text, "a_private.pem");
+	assert_contains(e.text, "hint: --force");
+	slurp("a_private.pem", &after);
+	assert_int_equal(before.n, after.n);
+	assert_memory_equal(before.p, after.p, before.n);
+	assert_int_equal(unlinkat(folder.fd, "a_private.pem", 0), 0);
+	assert_refused(
+		generate("a", false), e, EX_CANTCREAT); /* the public half alone is somebody's */
+	assert_contains(e.text, "a_public.pem");
+	assert_int_equal(count_names("."), 1);
+	buf_free(&before);
+	buf_free(&after);
+}
+
+static void force_replaces(void **state)
+{
+	struct rsa_public old;
+
+	(void)state;
+	assert_int_equal(generate("a", true), 0);
+	assert_int_equal(made, KEYFILE_GENERATED);
+	old = public;
+	assert_int_equal(generate("a", true), 0);
+	assert_int_equal(made, KEYFILE_REPLACED);
+	assert_memory_not_equal(old.n, public.n, public.n_len);
+	assert_pair("a");
+	assert_int_equal(mode_of("a_private.pem"), 0600);
+	assert_int_equal(count_names("."), 2);
+}
+
+static void half_completed(void **state)
+{
+	struct rsa_public old;
+
+	(void)state;
+	assert_int_equal(generate("a", false), 0);
+	old = public;
+	assert_int_equal(
+		unlinkat(folder.fd, "a_public.pem", 0), 0); /* a crash between the halves */
+	memset(&public, 0, sizeof public);
+	assert_int_equal(generate("a", false), 0);
+	assert_int_equal(made, KEYFILE_COMPLETED);
+	assert_memory_equal(old.n, public.n, public.n_len);
+	assert_pair("a");
+	spew_text("b_private.pem", "damaged");
+	assert_refused(generate("b", false), e, EX_CONFIG);
+	assert_contains(e.text, "b_private.pem");
+	assert_int_equal(count_names("."), 3); /* no public half of nothing */
+}
+
+static void names_checked(void **state)
+{
+	static const char *const bad[] = {"", ".", "..", "a/b", "../a", "A", "a b", "_a",
+		"abcdefghijklmnopqrstuvwxyz0123456"};
+	struct rsa_public half;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		assert_refused(generate(bad[i], true), e, EX_USAGE);
+		assert_refused(keyfile_load_public(folder.fd, bad[i], &half, &e), e, EX_USAGE);
+	}
+	assert_int_equal(generate("abcdefghijklmnopqrstuvwxyz012345", false), 0);
+	assert_int_equal(count_names("."), 2);
+	assert_refused(
+		keyfile_generate(folder.fd, "c", 1024, false, &made, &public, &e), e, EX_USAGE);
+	assert_int_equal(count_names("."), 2);
+}
+
+static void open_private(void **state)
+{
+	static const mode_t bad[] = {0640, 0604, 0620, 0610, 0601, 0644, 0660, 0777};
+	static struct rsa_private secret;
+
+	(void)state;
+	assert_int_equal(generate("a", false), 0);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		assert_int_equal(fchmodat(folder.fd, "a_private.pem", bad[i], 0), 0);
+		assert_refused(keyfile_load_private(folder.fd, "a", &secret, &e), e, EX_CONFIG);
+		assert_contains(e.text, "a_private.pem");
+		assert_contains(e.text, "hint: chmod 600 a_private.pem");
+	}
+	assert_int_equal(fchmodat(folder.fd, "a_private.pem", 0400, 0), 0);
+	assert_int_equal(keyfile_load_private(folder.fd, "a", &secret, &e), 0);
+}
+
+static void no_key(void **state)
+{
+	static struct rsa_private secret;
+	struct rsa_public half;
+	char large[PEM_TEXT_MAX + 2];
+
+	(void)state;
+	assert_refused(keyfile_load_public(folder.fd, "a", &half, &e), e, EX_NOINPUT);
+	assert_contains(e.text, "a_public.pem");
+	assert_refused(keyfile_load_private(folder.fd, "a", &secret, &e), e, EX_NOINPUT);
+	assert_int_equal(mkfifoat(folder.fd, "a_private.pem", 0600), 0);
+	assert_refused(keyfile_load_private(folder.fd, "a", &secret, &e), e, EX_NOINPUT);
+	assert_int_equal(mkdirat(folder.fd, "a_public.pem", 0700), 0);
+	assert_refused(keyfile_load_public(folder.fd, "a", &half, &e), e, EX_NOINPUT);
+	spew("b_public.pem", "", 0);
+	assert_refused(keyfile_load_public(folder.fd, "b", &half, &e), e, EX_CONFIG);
+	assert_contains(e.text, "b_public.pem");
+	memset(large, '\n', sizeof large);
+	spew("c_public.pem", large, PEM_TEXT_MAX + 1);
+	assert_refused(keyfile_load_public(folder.fd, "c", &half, &e), e, EX_CONFIG);
+	assert_contains(e.text, "c_public.pem");
+}
+
+static void wrong_half(void **state)
+{
+	static struct rsa_private secret;
+	struct rsa_public half;
+
+	(void)state;
+	assert_int_equal(generate("a", false), 0);
+	assert_int_equal(renameat(folder.fd, "a_private.pem", folder.fd, "b_public.pem"), 0);
+	assert_int_equal(renameat(folder.fd, "a_public.pem", folder.fd, "b_private.pem"), 0);
+	assert_int_equal(fchmodat(folder.fd, "b_private.pem", 0600, 0), 0);
+	assert_refused(keyfile_load_public(folder.fd, "b", &half, &e), e, EX_CONFIG);
+	assert_refused(keyfile_load_private(folder.fd, "b", &secret, &e), e, EX_CONFIG);
+	assert_contains(e.text, "b_private.pem");
+}
+
+static void margins_limit(void **state)
+{
+	struct buf text = {0};
+	struct rsa_public half;
+	char *blank = malloc(PEM_TEXT_MAX);
+
+	(void)state;
+	assert_int_equal(generate("a", false), 0);
+	slurp("a_public.pem", &text);
+	memset(blank, '\n', PEM_TEXT_MAX);
+	assert_int_equal(buf_append(&text, blank, PEM_TEXT_MAX - text.n), 0);
+	spew("a_public.pem", text.p, PEM_TEXT_MAX); /* exactly at the limit */
+	assert_int_equal(keyfile_load_public(folder.fd, "a", &half, &e), 0);
+	free(blank);
+	buf_free(&text);
+}
+
+static void fingerprints(void **state)
+{
+	char one[KEYFILE_FINGERPRINT_MAX], two[KEYFILE_FINGERPRINT_MAX];
+
+	(void)state;
+	assert_int_equal(generate("a", false), 0);
+	assert_int_equal(keyfile_fingerprint(&public, one), 0);
+	assert_int_equal(keyfile_fingerprint(&public, two), 0);
+	assert_string_equal(one, two);
+	assert_int_equal(strlen(one), 7 + 43);
+	assert_int_equal(strncmp(one, "SHA256:", 7), 0);
+	public.n[100] ^= 1;
+	assert_int_equal(keyfile_fingerprint(&public, two), 0);
+	assert_string_not_equal(one, two);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T_FOLDER("a pair is made under its founding names, 0600 and 0644", pair_made),
+		T_FOLDER("no key is overwritten, and the hint says how it could be",
+			never_overwritten),
+		T_FOLDER("force replaces both halves", force_replaces),
+		T_FOLDER("a private half alone is completed, not replaced", half_completed),
+		T_FOLDER("names that would leave the folder, and odd sizes, are refused",
+			names_checked),
+		T_FOLDER("a private key that others can read is refused, with the cure",
+			open_private),
+		T_FOLDER("nothing, a FIFO, a folder, an empty or huge file: refused by name",
+			no_key),
+		T_FOLDER("a half in the other's place is refused", wrong_half),
+		T_FOLDER("a file of 65536 bytes is still read", margins_limit),
+		T_FOLDER("a fingerprint is that of the key alone", fingerprints),
+	};
+	return RUN(tests);
+}
