@@ -1,0 +1,302 @@
+/* The mailbox index: encoding, appending, reading; see index.h for the layout. Policy (when it is
+ * current, what a rebuild does) is in box.c. */
+#include "index.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "../crypto/file.h"
+
+static const char magic[8] = {'S', '3', '6', '1', 'I', 'D', 'X', '3'};
+
+enum { STATE_AT = 8, SUMMED_FROM = 9 };
+
+static uint32_t fnv1a(const uint8_t *p, size_t n)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < n; i++) {
+		h = (h ^ p[i]) * 16777619u;
+	}
+	return h;
+}
+
+int index_open(struct index *ix, int dir, struct err *e)
+{
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+	struct stat st;
+
+	ix->writable = true;
+	ix->fd = openat(dir, ".index", O_RDWR | O_CREAT | flags, 0600);
+	if (ix->fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+		return err_sys(e, EX_TEMPFAIL, "cannot open .index");
+	}
+	if (ix->fd < 0) {
+		ix->writable = false;
+		ix->fd = openat(dir, ".index", O_RDONLY | flags);
+	}
+	if (ix->fd >= 0 && (fstat(ix->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+		index_close(ix);
+	}
+	return 0;
+}
+
+void index_close(struct index *ix)
+{
+	if (ix->fd >= 0) {
+		(void)close(ix->fd); /* a cache: what did not reach the disk is rebuilt */
+	}
+	ix->fd = -1;
+	ix->writable = false;
+}
+
+int index_lock(const struct index *ix, bool exclusive, struct err *e)
+{
+	int rc;
+
+	if (ix->fd < 0) {
+		return 0;
+	}
+	do {
+		rc = flock(ix->fd, exclusive ? LOCK_EX : LOCK_SH);
+	} while (rc != 0 && errno == EINTR);
+	return rc == 0 ? 0 : err_sys(e, EX_TEMPFAIL, "cannot lock .index");
+}
+
+void index_unlock(const struct index *ix)
+{
+	if (ix->fd >= 0) {
+		(void)flock(ix->fd, LOCK_UN);
+	}
+}
+
+int index_read_head(const struct index *ix, struct index_head *h)
+{
+	uint8_t raw[INDEX_HEAD];
+
+	*h = (struct index_head){0};
+	if (ix->fd < 0 || pread(ix->fd, raw, sizeof raw, 0) != (ssize_t)sizeof raw ||
+		memcmp(raw, magic, sizeof magic) != 0) {
+		return -1;
+	}
+	struct cursor c = cursor_over(raw + sizeof magic, sizeof raw - sizeof magic);
+	h->epoch = get_u64le(&c);
+	h->mtime_s = get_u64le(&c);
+	h->mtime_ns = get_u32le(&c);
+	h->dirty = get_u32le(&c) != 0;
+	return 0;
+}
+
+static int write_at(int fd, const void *p, size_t n, uint64_t offset, struct err *e)
+{
+	ssize_t k;
+
+	do {
+		k = pwrite(fd, p, n, (off_t)offset);
+	} while (k < 0 && errno == EINTR);
+	if (k >= 0 && (size_t)k != n) {
+		errno = ENOSPC; /* what a short write to a file means */
+		k = -1;
+	}
+	return k < 0 ? err_sys(e, EX_TEMPFAIL, "cannot write .index") : 0;
+}
+
+int index_write_head(const struct index *ix, const struct index_head *h, struct err *e)
+{
+	uint8_t raw[INDEX_HEAD] = {0};
+
+	memcpy(raw, magic, sizeof magic);
+	put_u64le(raw + 8, h->epoch);
+	put_u64le(raw + 16, h->mtime_s);
+	put_u32le(raw + 24, h->mtime_ns);
+	put_u32le(raw + 28, h->dirty ? 1 : 0);
+	return write_at(ix->fd, raw, sizeof raw, 0, e);
+}
+
+int index_encode(struct buf *out, const struct index_record *r)
+{
+	uint8_t f[INDEX_FIXED] = {0};
+	size_t n = sizeof f + r->source_n + r->title_n + r->name_n, at = out->n;
+
+	put_u32le(f, (uint32_t)n);
+	f[STATE_AT] = (uint8_t)r->state;
+	f[9] = r->damaged ? 1 : 0;
+	f[10] = (uint8_t)r->source_n;
+	put_u16le(f + 12, (uint16_t)r->title_n);
+	put_u16le(f + 14, (uint16_t)r->name_n);
+	memcpy(f + 20, r->id, MAILBOX_ID_BYTES);
+	put_u64le(f + 36, (uint64_t)r->time_us);
+	put_u64le(f + 44, r->chars);
+	put_u64le(f + 52, r->file.bytes);
+	put_u64le(f + 60, r->file.inode);
+	put_u64le(f + 68, (uint64_t)r->file.mtime_ns);
+	if (buf_reserve(out, n) != 0) {
+		return -1;
+	}
+	(void)buf_append(out, f, sizeof f);
+	(void)buf_append(out, r->source, r->source_n);
+	(void)buf_append(out, r->title, r->title_n);
+	(void)buf_append(out, r->name, r->name_n);
+	put_u32le(out->p + at + 4, fnv1a(out->p + at + SUMMED_FROM, n - SUMMED_FROM));
+	return 0;
+}
+
+/* One record from the start of c; its offset is the caller's to know. 1, or -1. */
+static int decode(struct cursor *c, struct index_record *r)
+{
+	const uint8_t *start = c->p, *id;
+	uint32_t n = get_u32le(c), sum = get_u32le(c);
+
+	if (n < INDEX_FIXED || n > INDEX_RECORD_MAX || n - STATE_AT > cursor_left(c) ||
+		sum != fnv1a(start + SUMMED_FROM, n - SUMMED_FROM)) {
+		return -1;
+	}
+	r->state = (enum index_state)get_u8(c);
+	r->damaged = get_u8(c) != 0;
+	r->source_n = get_u8(c);
+	(void)get_u8(c);
+	r->title_n = get_u16le(c);
+	r->name_n = get_u16le(c);
+	(void)get_u32le(c);
+	id = get_bytes(c, MAILBOX_ID_BYTES);
+	r->time_us = (int64_t)get_u64le(c);
+	r->chars = get_u64le(c);
+	r->file.bytes = get_u64le(c);
+	r->file.inode = get_u64le(c);
+	r->file.mtime_ns = (int64_t)get_u64le(c);
+	r->source = (const char *)get_bytes(c, r->source_n);
+	r->title = (const char *)get_bytes(c, r->title_n);
+	r->name = (const char *)get_bytes(c, r->name_n);
+	if (c->failed || (size_t)(c->p - start) != n || r->source_n > USER_NAME_MAX ||
+		r->title_n > MAILBOX_TITLE_BYTES || r->name_n > 255 ||
+		(r->state != INDEX_LIVE && r->state != INDEX_PENDING && r->state != INDEX_DEAD)) {
+		return -1;
+	}
+	memcpy(r->id, id, MAILBOX_ID_BYTES);
+	return 1;
+}
+
+int index_append(
+	const struct index *ix, const struct index_record *r, uint64_t *offset, struct err *e)
+{
+	struct buf record = {0};
+	off_t end = lseek(ix->fd, 0, SEEK_END);
+	int rc = -1;
+
+	if (end < 0) {
+		return err_sys(e, EX_TEMPFAIL, "cannot append to .index");
+	}
+	end = end < INDEX_HEAD ? INDEX_HEAD : end;
+	if (index_encode(&record, r) != 0) {
+		err_set(e, EX_TEMPFAIL, "cannot append to .index: out of memory");
+	} else if (write_at(ix->fd, record.p, record.n, (uint64_t)end, e) != 0) {
+		(void)!ftruncate(ix->fd, end);
+	} else {
+		*offset = (uint64_t)end;
+		rc = 0;
+	}
+	buf_free(&record);
+	return rc;
+}
+
+int index_load(const struct index *ix, struct buf *image, struct err *e)
+{
+	struct stat st;
+
+	if (ix->fd < 0) {
+		return 0;
+	}
+	if (fstat(ix->fd, &st) != 0) {
+		return err_sys(e, EX_TEMPFAIL, "cannot read .index");
+	}
+	if (st.st_size > INDEX_FILE_MAX) {
+		return 0;
+	}
+	if (buf_reserve(image, (size_t)st.st_size) != 0) {
+		return err_set(e, EX_TEMPFAIL, "cannot read .index: out of memory");
+	}
+	while (image->n < (size_t)st.st_size) {
+		ssize_t k = pread(ix->fd, image->p + image->n, (size_t)st.st_size - image->n,
+			(off_t)image->n);
+		if (k < 0 && errno != EINTR) {
+			return err_sys(e, EX_TEMPFAIL, "cannot read .index");
+		}
+		if (k == 0) {
+			break;
+		}
+		image->n += k > 0 ? (size_t)k : 0;
+	}
+	return 0;
+}
+
+int index_next(const struct buf *image, size_t *at, struct index_record *r)
+{
+	if (*at < INDEX_HEAD) {
+		*at = INDEX_HEAD;
+	}
+	if (*at >= image->n) {
+		return 0;
+	}
+	struct cursor c = cursor_over(image->p + *at, image->n - *at);
+	if (decode(&c, r) < 0) {
+		return -1;
+	}
+	r->offset = *at;
+	*at = image->n - c.n;
+	return 1;
+}
+
+/* Is the record at this offset the one of this message? */
+static bool find_at(const struct index *ix, const struct mailbox_ref *ref, struct buf *scratch,
+	struct index_record *r)
+{
+	ssize_t k;
+
+	if (ref->where < INDEX_HEAD || buf_reserve(scratch, INDEX_RECORD_MAX) != 0) {
+		return false;
+	}
+	k = pread(ix->fd, scratch->p, INDEX_RECORD_MAX, (off_t)ref->where);
+	struct cursor c = cursor_over(scratch->p, k < 0 ? 0 : (size_t)k);
+	if (decode(&c, r) < 0 || memcmp(r->id, ref->id, sizeof r->id) != 0) {
+		return false;
+	}
+	r->offset = ref->where;
+	return true;
+}
+
+bool index_search(
+	const struct buf *image, const uint8_t id[static MAILBOX_ID_BYTES], struct index_record *r)
+{
+	size_t at = 0;
+
+	while (index_next(image, &at, r) > 0) {
+		if (r->state != INDEX_DEAD && memcmp(r->id, id, sizeof r->id) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int index_find(const struct index *ix, const struct mailbox_ref *ref, struct buf *scratch,
+	struct index_record *r, struct err *e)
+{
+	if (ix->fd < 0) {
+		return 0;
+	}
+	if (find_at(ix, ref, scratch, r)) {
+		return 1;
+	}
+	if (index_load(ix, scratch, e) != 0) {
+		return -1;
+	}
+	return index_search(scratch, ref->id, r) ? 1 : 0;
+}
+
+int index_set_state(const struct index *ix, uint64_t offset, enum index_state state, struct err *e)
+{
+	uint8_t byte = (uint8_t)state;
+
+	return write_at(ix->fd, &byte, 1, offset + STATE_AT, e);
+}
