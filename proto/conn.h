@@ -1,0 +1,76 @@
+/* A socket with a deadline. Reads return what there is; writes go out whole; both end at the
+ * deadline, which is absolute for a phase of a session, so that a peer who sends a byte a minute
+ * gains nothing. A server's connection ends, too, at the next wait after the server begins to stop.
+ */
+#ifndef PROTO_CONN_H
+#define PROTO_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "../crypto/err.h"
+
+#define CONN_DEFAULT_PORT "13000"
+
+enum {
+	CONN_HOST_MAX = 256,       /* bytes of a host name, with its NUL */
+	CONN_CONNECT_MS = 10000,   /* for each address that a name has */
+	CONN_FINISH_MS = 1000,     /* for the peer to close, */
+	CONN_FINISH_BYTES = 65536, /* after at most so many bytes more */
+	CONN_ADDRESS_MAX = 64      /* "[addr]:port" as text */
+};
+
+struct conn {
+	int fd;
+	int stop_fd;         /* readable or hung up: the server stops. -1: there is none */
+	int64_t deadline_ms; /* of CLOCK_MONOTONIC; 0: none */
+	uint64_t in, out;    /* bytes so far */
+	uint8_t *proven; /* where the server sees that the peer has logged in; NULL: nobody looks */
+	/* what does the work: tests put short reads, EINTR and failures here */
+	ssize_t (*recv)(int fd, void *p, size_t n, int flags);
+	ssize_t (*send)(int fd, const void *p, size_t n, int flags);
+};
+
+int64_t conn_now_ms(void);
+
+/* Take over a connected socket: no delay (Nagle and delayed acknowledgements never meet),
+ * keep-alive, non-blocking. */
+void conn_init(struct conn *c, int fd);
+void conn_close(struct conn *c);
+
+/* The peer has proven who it is: the server does not end this session to make room for others. */
+void conn_set_proven(struct conn *c);
+
+/* From now on, this phase may take so many milliseconds; 0: no limit. */
+void conn_deadline(struct conn *c, int64_t ms);
+
+enum conn_got { CONN_FAILED = -1, CONN_EOF = 0, CONN_DATA = 1, CONN_QUIET = 2 };
+
+/* Read 1..n bytes. quiet_ms > 0: give up with CONN_QUIET when nothing comes for so long.
+ * CONN_FAILED: EX_TEMPFAIL (deadline, reset, the server stops). */
+enum conn_got conn_read(
+	struct conn *c, void *p, size_t n, int64_t quiet_ms, size_t *got, struct err *e);
+/* Exactly n bytes: CONN_DATA, CONN_EOF (with *got bytes before it), CONN_FAILED. */
+enum conn_got conn_read_exact(struct conn *c, void *p, size_t n, size_t *got, struct err *e);
+/* All of it. 0 or -1. */
+int conn_write(struct conn *c, const void *p, size_t n, struct err *e);
+
+/* End a connection whose last bytes must arrive: say that no more will come, and wait a moment for
+ * the peer to close. Closing over bytes that were never read would reset the connection, and what
+ * was sent could be lost on the way. */
+void conn_finish(struct conn *c);
+
+/* Split "HOST", "HOST:PORT", "[V6]:PORT", "V6" into its parts. 0, or -1 (EX_USAGE). */
+int conn_split(
+	const char *text, char host[static CONN_HOST_MAX], char port[static 8], struct err *e);
+
+/* Connect by name or address, trying each in turn. 0, or -1 (EX_UNAVAILABLE). */
+int conn_dial(struct conn *c, const char *host, const char *port, struct err *e);
+
+/* "127.0.0.1:4711" or "[::1]:4711". */
+void conn_address(const struct sockaddr_storage *sa, char out[static CONN_ADDRESS_MAX]);
+
+#endif

@@ -1,0 +1,39 @@
+/* What every server half does with a message, whatever wire it came by: judge it, fix its id and
+ * time, write it as text, hand it to the store; and read it back. */
+#ifndef PROTO_MAIL_SERVER_H
+#define PROTO_MAIL_SERVER_H
+
+#include "../store/mailbox.h"
+#include "message.h"
+
+/* The store's mailbox_describe for this text format. */
+mailbox_describe mail_describe;
+
+/* A message on its way from a client into the store. */
+struct mail {
+	struct mailbox *box; /* the caller's, like the one below */
+	const char *user;    /* who logged in */
+	struct mailbox_draft *draft;
+	struct mailbox_meta meta;
+	struct users_list to;
+	struct buf to_text; /* the recipients as they were written */
+	size_t head_bytes;  /* of the stored header */
+};
+
+/* Judge the header: From is who logged in, the title and the length are within limits, every
+ * recipient is a user. Then begin a draft. 0, or -1: EX_DATAERR, EX_NOPERM (From), EX_NOUSER,
+ * EX_TEMPFAIL. mail_end() is due after it in every case. */
+int mail_begin(
+	struct mail *m, const struct users *users, const struct message_head *h, struct err *e);
+int mail_content(struct mail *m, const void *p, size_t n, struct err *e);
+/* All of it has arrived: deliver to all or none. 0, or -1 (EX_TEMPFAIL). */
+int mail_deliver(struct mail *m, struct err *e);
+void mail_end(struct mail *m);
+
+/* Read a stored message in pieces. It is looked at first: what disagrees with its own Content
+ * Length is never begun. 0, or -1: EX_NOINPUT, EX_DATAERR, EX_TEMPFAIL, or what put returned -1
+ * with. */
+int mail_read(struct mailbox *box, const char *user, const struct mailbox_ref *ref,
+	int (*put)(void *arg, const void *p, size_t n, struct err *e), void *arg, struct err *e);
+
+#endif

@@ -1,0 +1,435 @@
+/* Listen, accept, fork, supervise; see server.h. */
+#include "server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "../crypto/bytes.h"
+#include "listen.h"
+#include "log.h"
+
+struct child {
+	pid_t pid;           /* 0: the slot is free */
+	uint8_t network[16]; /* of the peer: an IPv4 address (mapped), or an IPv6 /64 */
+	int64_t began_ms;
+	bool shed; /* ended by us, before its login: it left nothing to clean up */
+};
+
+struct state {
+	const struct server *s;
+	struct pollfd polls[SERVER_LISTEN_MAX + 1]; /* listeners; then the signal pipe */
+	size_t listeners;
+	struct child *children; /* s->sessions slots */
+	size_t children_n;      /* of them in use */
+	uint8_t *proven;        /* shared with the children: a slot's session has logged in */
+	pid_t helper;           /* cleans up behind sessions that died; 0: none is running */
+	bool must_clean_up;     /* another one died since it began */
+	bool stopping;          /* sessions are being killed: the next start cleans up */
+	int stop_pipe[2]; /* sessions hold the reading end; closing the other one stops them, and so
+			   * does the death of this process */
+	unsigned long count;   /* connections so far, for their ids */
+	int64_t refused_at_ms; /* when a refusal was last logged */
+	unsigned refused;
+	int spare_fd; /* given up to accept, and close, a connection when descriptors run out */
+};
+
+static int signal_pipe[2] = {-1, -1};
+
+static void on_signal(int number)
+{
+	int saved = errno;
+	uint8_t byte = (uint8_t)number;
+
+	(void)!write(signal_pipe[1], &byte, 1);
+	errno = saved;
+}
+
+static void handle(int number, void (*handler)(int))
+{
+	struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
+
+	(void)sigemptyset(&sa.sa_mask);
+	(void)sigaction(number, &sa, NULL);
+}
+
+/* --- children --- */
+
+static void network_of(const struct sockaddr_storage *sa, uint8_t out[static 16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	memset(out, 0, 16);
+	if (sa->ss_family == AF_INET) {
+		memcpy(out, mapped, sizeof mapped);
+		memcpy(out + 12, &((const struct sockaddr_in *)sa)->sin_addr, 4);
+	} else {
+		const uint8_t *a = ((const struct sockaddr_in6 *)sa)->sin6_addr.s6_addr;
+		bool is_mapped = memcmp(a, mapped, sizeof mapped) == 0;
+		memcpy(out, a, is_mapped ? 16 : 8); /* a host owns its whole /64 */
+	}
+}
+
+/* End the longest-waiting session of this network (NULL: of any) that has not logged in. A peer who
+ * logs in takes milliseconds; who takes longer is who makes others wait. */
+static bool shed_oldest(struct state *st, const uint8_t *network)
+{
+	struct child *oldest = NULL;
+
+	for (unsigned i = 0; i < st->s->sessions; i++) {
+		struct child *c = &st->children[i];
+		if (c->pid != 0 && !c->shed && st->proven[i] == 0 &&
+			(network == NULL || memcmp(c->network, network, 16) == 0) &&
+			(oldest == NULL || c->began_ms < oldest->began_ms)) {
+			oldest = c;
+		}
+	}
+	if (oldest == NULL || kill(oldest->pid, SIGKILL) != 0) {
+		return false;
+	}
+	oldest->shed = true;
+	return true;
+}
+
+/* Is there room for one more session from this network? Makes it where it can. Sessions that were
+ * told to end do not count any more. */
+static bool make_room(struct state *st, const uint8_t network[static 16])
+{
+	unsigned same = 0, all = 0;
+
+	for (unsigned i = 0; i < st->s->sessions; i++) {
+		const struct child *c = &st->children[i];
+		if (c->pid != 0 && !c->shed) {
+			all++;
+			same += memcmp(c->network, network, 16) == 0 ? 1 : 0;
+		}
+	}
+	if (same >= st->s->per_address) {
+		return shed_oldest(st, network);
+	}
+	return all < st->s->sessions || shed_oldest(st, NULL);
+}
+
+/* A free slot, or -1 while those that were told to end are still there. */
+static int free_slot(const struct state *st)
+{
+	for (unsigned i = 0; i < st->s->sessions; i++) {
+		if (st->children[i].pid == 0) {
+			return (int)i;
+		}
+	}
+	return -1;
+}
+
+/* Refusals come in floods: one line a second tells how many there were. */
+static void log_refusal(struct state *st, const char *peer, const char *why)
+{
+	st->refused++;
+	if (conn_now_ms() - st->refused_at_ms >= 1000) {
+		log_event("refused", "peer=%s count=%u text=\"%s\"", peer, st->refused, why);
+		st->refused_at_ms = conn_now_ms();
+		st->refused = 0;
+	}
+}
+
+/* In the child: let go of what is the parent's alone. */
+static void become_child(const struct state *st)
+{
+	for (size_t i = 0; i < st->listeners; i++) {
+		(void)close(st->polls[i].fd);
+	}
+	(void)close(signal_pipe[0]);
+	(void)close(signal_pipe[1]);
+	(void)close(st->stop_pipe[1]);
+	if (st->spare_fd >= 0) {
+		(void)close(st->spare_fd);
+	}
+	/* a terminal's Ctrl-C and a supervisor's SIGTERM reach the group: the parent judges */
+	handle(SIGINT, SIG_IGN);
+	handle(SIGTERM, SIG_IGN);
+	handle(SIGCHLD, SIG_DFL);
+}
+
+static void clean_up(struct state *st)
+{
+	if (st->helper != 0 || !st->must_clean_up || st->stopping) {
+		return;
+	}
+	st->helper = fork();
+	if (st->helper == 0) {
+		become_child(st);
+		st->s->after_death(st->s->arg);
+		_exit(0);
+	}
+	st->must_clean_up = st->helper < 0; /* tried again when the next child ends */
+	st->helper = st->helper < 0 ? 0 : st->helper;
+}
+
+/* Free the slot of a child that ended; true when it was shed. */
+static bool forget_child(struct state *st, pid_t pid)
+{
+	for (unsigned i = 0; i < st->s->sessions; i++) {
+		if (st->children[i].pid == pid) {
+			st->children[i].pid = 0;
+			st->children_n--;
+			return st->children[i].shed && st->proven[i] == 0;
+		}
+	}
+	return false;
+}
+
+/* Take every dead child off the list. */
+static void reap(struct state *st)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		bool helper = pid == st->helper, shed = forget_child(st, pid);
+		st->helper = helper ? 0 : st->helper;
+		if (shed) {
+			log_event("shed", "child=%ld text=\"no login came, and others wait\"",
+				(long)pid);
+		} else if (WIFSIGNALED(status)) {
+			log_event("killed", "child=%ld signal=%d", (long)pid, WTERMSIG(status));
+			st->must_clean_up = st->must_clean_up || !helper;
+		}
+	}
+}
+
+/* The child's whole life. */
+static void run_session(const struct state *st, int fd, int slot, const char *peer)
+{
+	char id[32];
+	struct conn c;
+
+	become_child(st);
+	(void)snprintf(id, sizeof id, "c%lu", st->count);
+	log_identify(id);
+	conn_init(&c, fd);
+	c.stop_fd = st->stop_pipe[0];
+	c.proven = &st->proven[slot];
+	_exit(st->s->session(st->s->arg, &c, peer));
+}
+
+static void start_session(struct state *st, int fd, const struct sockaddr_storage *sa)
+{
+	char peer[CONN_ADDRESS_MAX];
+	struct child child = {.began_ms = conn_now_ms()};
+	int slot;
+
+	conn_address(sa, peer);
+	network_of(sa, child.network);
+	st->count++;
+	if (!make_room(st, child.network)) {
+		log_refusal(st, peer, "too many sessions");
+		return;
+	}
+	for (int i = 0; (slot = free_slot(st)) < 0 && i < SERVER_SHED_MS; i++) {
+		(void)poll(NULL, 0, 1); /* the one that was shed is about to go */
+		reap(st);
+	}
+	if (slot < 0) {
+		log_refusal(st, peer, "too many sessions");
+		return;
+	}
+	st->proven[slot] = 0;
+	child.pid = fork();
+	if (child.pid == 0) {
+		run_session(st, fd, slot, peer);
+	}
+	if (child.pid < 0) {
+		log_refusal(st, peer, strerror(errno));
+		(void)poll(NULL, 0, SERVER_BACK_OFF_MS);
+		return;
+	}
+	st->children[slot] = child;
+	st->children_n++;
+}
+
+/* No descriptor is free: use the spare one to take the connection off the queue and drop it. */
+static void shed_one(struct state *st, int listener)
+{
+	if (st->spare_fd >= 0) {
+		(void)close(st->spare_fd);
+		int fd = accept(listener, NULL, NULL);
+		if (fd >= 0) {
+			(void)close(fd);
+		}
+		st->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+	log_refusal(st, "unknown", "no descriptor is free");
+	(void)poll(NULL, 0, SERVER_BACK_OFF_MS);
+}
+
+static void accept_one(struct state *st, int listener)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof sa;
+	int fd = accept(listener, (struct sockaddr *)&sa, &n);
+
+	if (fd >= 0) {
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+		start_session(st, fd, &sa);
+		(void)close(fd);
+		return;
+	}
+	switch (errno) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		shed_one(st, listener);
+		break;
+	case EAGAIN:
+	case EINTR:
+	case ECONNABORTED:
+		break;
+	default: /* the network's own, or the unknown: not in a tight loop */
+		log_refusal(st, "unknown", strerror(errno));
+		(void)poll(NULL, 0, SERVER_BACK_OFF_MS);
+		break;
+	}
+}
+
+/* --- the loop --- */
+
+/* What arrived through the signal pipe; true when it is time to stop. */
+static bool take_signals(struct state *st)
+{
+	uint8_t bytes[64];
+	ssize_t n = read(signal_pipe[0], bytes, sizeof bytes);
+	bool stop = false;
+
+	for (ssize_t i = 0; i < n; i++) {
+		stop = stop || bytes[i] == SIGTERM || bytes[i] == SIGINT;
+	}
+	reap(st);
+	return stop;
+}
+
+static void loop(struct state *st)
+{
+	for (;;) {
+		if (poll(st->polls, st->listeners + 1, -1) < 0) {
+			continue; /* EINTR: the pipe tells */
+		}
+		if (st->polls[st->listeners].revents != 0 && take_signals(st)) {
+			return;
+		}
+		for (size_t i = 0; i < st->listeners; i++) {
+			if (st->polls[i].revents != 0) {
+				accept_one(st, st->polls[i].fd);
+			}
+		}
+		clean_up(st);
+	}
+}
+
+static void kill_all(const struct state *st)
+{
+	for (unsigned i = 0; i < st->s->sessions; i++) {
+		if (st->children[i].pid != 0) {
+			(void)kill(st->children[i].pid, SIGKILL);
+		}
+	}
+	if (st->helper != 0) {
+		(void)kill(st->helper, SIGKILL);
+	}
+}
+
+/* Sessions end at their next wait; a delivery on its way is finished first. A second signal, or too
+ * long a time, kills them. */
+static void stop(struct state *st)
+{
+	int64_t until = conn_now_ms() + SERVER_STOP_MS;
+	struct pollfd p = {.fd = signal_pipe[0], .events = POLLIN};
+	bool killed = false;
+
+	log_event("stopping", "sessions=%zu", st->children_n);
+	(void)close(st->stop_pipe[1]);
+	for (size_t i = 0; i < st->listeners; i++) {
+		(void)close(st->polls[i].fd);
+	}
+	reap(st);
+	while (st->children_n > 0 || st->helper != 0) {
+		int64_t left = until - conn_now_ms();
+		int rc = poll(&p, 1, killed ? -1 : left < 0 ? 0 : (int)left);
+		bool again = rc > 0 && take_signals(st);
+		reap(st);
+		clean_up(st);
+		if (!killed && (again || conn_now_ms() >= until)) {
+			st->stopping = true;
+			kill_all(st);
+			killed = true;
+		}
+	}
+	log_event("stopped", "connections=%lu", st->count);
+}
+
+static void announce(int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof sa;
+	char text[CONN_ADDRESS_MAX];
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &n) == 0) {
+		conn_address(&sa, text);
+		log_line("Listening on %s", text);
+	}
+}
+
+static int open_pipe(int p[2], struct err *e)
+{
+	if (pipe(p) != 0) {
+		return err_sys(e, EX_OSERR, "cannot open a pipe");
+	}
+	for (int i = 0; i < 2; i++) {
+		(void)fcntl(p[i], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(p[i], F_SETFL, O_NONBLOCK);
+	}
+	return 0;
+}
+
+int server_run(const struct server *s, struct err *e)
+{
+	struct state st = {.s = s, .stop_pipe = {-1, -1}, .spare_fd = -1};
+	int fds[SERVER_LISTEN_MAX], rc = -1;
+
+	st.children = calloc(s->sessions, sizeof *st.children);
+	st.proven =
+		mmap(NULL, s->sessions, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (st.children == NULL || st.proven == MAP_FAILED) {
+		free(st.children);
+		return err_set(e, EX_OSERR, "cannot start: out of memory");
+	}
+	if (open_pipe(signal_pipe, e) != 0 || open_pipe(st.stop_pipe, e) != 0) {
+		goto out;
+	}
+	for (size_t i = 0; i < s->listen_n; i++) {
+		if (listen_open(s->listen[i], fds, SERVER_LISTEN_MAX, &st.listeners, e) != 0) {
+			goto out;
+		}
+	}
+	for (size_t i = 0; i < st.listeners; i++) {
+		st.polls[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+		announce(fds[i]);
+	}
+	st.polls[st.listeners] = (struct pollfd){.fd = signal_pipe[0], .events = POLLIN};
+	st.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	handle(SIGPIPE, SIG_IGN);
+	handle(SIGCHLD, on_signal);
+	handle(SIGTERM, on_signal);
+	handle(SIGINT, on_signal);
+	s->ready(s->arg);
+	loop(&st);
+	stop(&st);
+	rc = 0;
+out:
+	(void)munmap(st.proven, s->sessions);
+	free(st.children);
+	return rc;
+}

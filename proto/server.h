@@ -1,0 +1,38 @@
+/* The server around every wire: listen, accept, fork, supervise. A process per connection; the
+ * parent never reads a peer's byte. It caps its children in all and per address, waits out failed
+ * forks and missing descriptors, prefers who has logged in to who lets it wait, and on SIGTERM or
+ * SIGINT lets sessions end at their next wait. */
+#ifndef PROTO_SERVER_H
+#define PROTO_SERVER_H
+
+#include "conn.h"
+
+enum {
+	SERVER_LISTEN_MAX = 16,
+	SERVER_SESSIONS = 500,    /* defaults: children in all, */
+	SERVER_PER_ADDRESS = 100, /* and from one address, or one IPv6 /64 */
+	SERVER_SESSIONS_MAX = 100000,
+	SERVER_BACK_OFF_MS = 200, /* after a failed fork or accept */
+	SERVER_SHED_MS = 200,     /* for a session that makes room for another to go */
+	SERVER_STOP_MS = 30000    /* for sessions to end, before they are killed */
+};
+
+struct server {
+	const char *listen[SERVER_LISTEN_MAX]; /* "[ADDR:]PORT" */
+	size_t listen_n;
+	unsigned sessions, per_address;
+	/* Serves one connection in a child of its own; what it returns is the child's exit code.
+	 * peer is the peer's address as text. */
+	int (*session)(void *arg, struct conn *c, const char *peer);
+	/* Runs in a child too, after a session died by a signal: what it left is put in order. */
+	void (*after_death)(void *arg);
+	/* Called once, when the sockets listen. */
+	void (*ready)(void *arg);
+	void *arg;
+};
+
+/* Run until stopped. 0 after a clean stop, or -1 (EX_USAGE: an address; EX_UNAVAILABLE: in use;
+ * EX_OSERR). */
+int server_run(const struct server *s, struct err *e);
+
+#endif
