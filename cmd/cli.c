@@ -1,0 +1,306 @@
+/* Options, messages and output of the applets; see cli.h. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+/* --- options --- */
+
+static const struct cli_option *by_name(const struct cli *c, const char *name, size_t n)
+{
+	for (size_t i = 0; i < c->options_n; i++) {
+		const char *own = c->options[i].name;
+		if (own != NULL && strlen(own) == n && memcmp(own, name, n) == 0) {
+			return &c->options[i];
+		}
+	}
+	return NULL;
+}
+
+static const struct cli_option *by_letter(const struct cli *c, char letter)
+{
+	for (size_t i = 0; i < c->options_n; i++) {
+		if (c->options[i].letter == letter) {
+			return &c->options[i];
+		}
+	}
+	return NULL;
+}
+
+/* Store one value. given: the option as it was written. -1 go on, or the exit code. */
+static int store(
+	const struct cli *c, const struct cli_option *o, const char *given, const char *value)
+{
+	struct cli_list *list = o->value;
+	uint64_t number;
+
+	switch (o->kind) {
+	case CLI_FLAG:
+		*(bool *)o->value = true;
+		return -1;
+	case CLI_TEXT:
+		if (*(const char **)o->value != NULL) {
+			return cli_usage(c, "%s is given twice", given);
+		}
+		*(const char **)o->value = value;
+		return -1;
+	case CLI_LIST:
+		if (list->n == CLI_LIST_MAX) {
+			return cli_usage(c, "%s is given more than %d times", given, CLI_LIST_MAX);
+		}
+		list->items[list->n++] = value;
+		return -1;
+	case CLI_NUMBER:
+		if (*(unsigned *)o->value != 0) {
+			return cli_usage(c, "%s is given twice", given);
+		}
+		if (parse_decimal(value, strlen(value), 1000000000, &number) != 0 || number == 0) {
+			return cli_usage(c, "%s takes a number above 0, not \"%s\"", given, value);
+		}
+		*(unsigned *)o->value = (unsigned)number;
+		return -1;
+	}
+	return -1;
+}
+
+/* "--name", "--name=value", "--name value". *i may move on to the value. */
+static int parse_long(const struct cli *c, int argc, char **argv, int *i)
+{
+	const char *name = argv[*i] + 2, *equals = strchr(name, '=');
+	size_t n = equals == NULL ? strlen(name) : (size_t)(equals - name);
+	const struct cli_option *o = by_name(c, name, n);
+	char given[64];
+
+	(void)snprintf(given, sizeof given, "--%.*s", (int)(n < 60 ? n : 60), name);
+	if (o == NULL) {
+		return cli_usage(c, "there is no option %s", given);
+	}
+	if (o->kind == CLI_FLAG) {
+		return equals != NULL ? cli_usage(c, "%s takes no value", given)
+				      : store(c, o, given, NULL);
+	}
+	if (equals != NULL) {
+		return store(c, o, given, equals + 1);
+	}
+	if (*i + 1 == argc) {
+		return cli_usage(c, "%s needs a value", given);
+	}
+	return store(c, o, given, argv[++*i]);
+}
+
+/* "-x", "-xyz", "-x value", "-xvalue". */
+static int parse_short(const struct cli *c, int argc, char **argv, int *i)
+{
+	for (const char *s = argv[*i] + 1; *s != '\0'; s++) {
+		const struct cli_option *o = by_letter(c, *s);
+		char given[3] = {'-', *s, '\0'};
+		int rc;
+		if (o == NULL) {
+			return cli_usage(c, "there is no option %s", given);
+		}
+		if (o->kind == CLI_FLAG) {
+			rc = store(c, o, given, NULL);
+		} else if (s[1] != '\0') {
+			return store(c, o, given, s + 1);
+		} else if (*i + 1 == argc) {
+			return cli_usage(c, "%s needs a value", given);
+		} else {
+			return store(c, o, given, argv[++*i]);
+		}
+		if (rc >= 0) {
+			return rc;
+		}
+	}
+	return -1;
+}
+
+static int not_built(const struct cli *c)
+{
+	struct err e;
+
+	err_set(&e, EX_UNAVAILABLE, "the enhanced protocol is not built yet");
+	return cli_fail(c, &e);
+}
+
+int cli_parse(struct cli *c, int argc, char **argv)
+{
+	bool options_end = false;
+	int rc = -1;
+
+	c->args = argv + 1;
+	c->args_n = 0;
+	for (int i = 1; i < argc && rc < 0; i++) {
+		const char *a = argv[i];
+		if (options_end || a[0] != '-' || a[1] == '\0') {
+			c->args[c->args_n++] = argv[i];
+		} else if (strcmp(a, "--") == 0) {
+			options_end = true;
+		} else if (strcmp(a, "--help") == 0) {
+			(void)fputs(c->help, stdout);
+			return cli_finish(c, EX_OK);
+		} else if (strcmp(a, "--enhanced") == 0) {
+			return not_built(c);
+		} else {
+			rc = a[1] == '-' ? parse_long(c, argc, argv, &i)
+					 : parse_short(c, argc, argv, &i);
+		}
+	}
+	return rc;
+}
+
+/* --- messages --- */
+
+/* keep_lines: the text may have a second line, its hint. */
+static void print_line(const struct cli *c, const char *text, bool keep_lines)
+{
+	char shown[4 * ERR_TEXT_MAX];
+
+	(void)escape_text(shown, sizeof shown, text, strlen(text), keep_lines);
+	(void)fprintf(stderr, "smtp361 %s: %s\n", c->applet, shown);
+}
+
+int cli_usage(const struct cli *c, const char *format, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	print_line(c, text, false);
+	(void)fprintf(stderr, "%.*s\n", (int)strcspn(c->help, "\n"), c->help);
+	return EX_USAGE;
+}
+
+int cli_fail(const struct cli *c, const struct err *e)
+{
+	print_line(c, e->text, true);
+	return e->code;
+}
+
+void cli_note(const struct cli *c, const char *format, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	print_line(c, text, false);
+}
+
+/* --- output --- */
+
+bool cli_is_terminal(void)
+{
+	static int known = -1;
+
+	if (known < 0) {
+		known = isatty(STDOUT_FILENO) == 1 ? 1 : 0;
+	}
+	return known == 1;
+}
+
+void cli_print(const void *p, size_t n)
+{
+	const uint8_t *s = p;
+	char shown[4096];
+	enum { PIECE = sizeof shown / 12 };
+
+	if (!cli_is_terminal()) {
+		(void)fwrite(p, 1, n, stdout);
+		return;
+	}
+	while (n > 0) {
+		size_t k = n < PIECE ? n : PIECE;
+		while (k < n && k > 1 && (s[k] & 0xc0) == 0x80) { /* not inside a character */
+			k--;
+		}
+		(void)escape_text(shown, sizeof shown, s, k, true);
+		(void)fputs(shown, stdout);
+		s += k;
+		n -= k;
+	}
+}
+
+static bool json_failed; /* a field could not be set */
+
+void cli_json_text(json_t *object, const char *key, const void *p, size_t n)
+{
+	if (json_object_set_new(object, key, json_stringn(p, n)) != 0) {
+		json_failed = true;
+	}
+}
+
+void cli_json_number(json_t *object, const char *key, uint64_t value)
+{
+	if (json_object_set_new(object, key, json_integer((json_int_t)value)) != 0) {
+		json_failed = true;
+	}
+}
+
+int cli_print_json(json_t *value, struct err *e)
+{
+	json_free_t release;
+	char *text = json_failed ? NULL : json_dumps(value, JSON_INDENT(2));
+
+	json_decref(value);
+	if (text == NULL) {
+		return err_set(e, EX_DATAERR, "the result cannot be written as JSON");
+	}
+	(void)puts(text);
+	json_get_alloc_funcs(NULL, &release); /* the store may have set its own */
+	release(text);
+	return 0;
+}
+
+int cli_finish(const struct cli *c, int code)
+{
+	struct err e;
+
+	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+		err_sys(&e, EX_IOERR, "cannot write to standard output");
+		return cli_fail(c, &e);
+	}
+	return code;
+}
+
+/* --- the process --- */
+
+#ifdef __SANITIZE_ADDRESS__
+/* the leak checker looks at the process from outside */
+static void forbid_dumps(void)
+{
+}
+#else
+static void forbid_dumps(void)
+{
+	const struct rlimit none = {0};
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+#endif
+
+void cli_protect(void)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	int fd = 0;
+
+	/* A socket must never become descriptor 0, 1 or 2. What stands in for a closed one is open
+	 * the wrong way round, so that using it still fails. */
+	while (fd <= 2) {
+		fd = open("/dev/null", fcntl(STDIN_FILENO, F_GETFD) < 0 ? O_WRONLY : O_RDONLY);
+		if (fd < 0 || fd > 2) {
+			break;
+		}
+	}
+	if (fd > 2) {
+		(void)close(fd);
+	}
+	forbid_dumps();
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+}

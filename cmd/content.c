@@ -1,0 +1,141 @@
+/* Content from a file, stdin or an editor; see content.h. */
+#include "content.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "../proto/message.h"
+
+static int read_bounded(int fd, const char *path, struct buf *out, struct err *e)
+{
+	for (;;) {
+		if (buf_reserve(out, 65536) != 0) {
+			return err_set(e, EX_TEMPFAIL, "out of memory");
+		}
+		ssize_t k = read(fd, out->p + out->n, out->cap - out->n);
+		if (k < 0 && errno != EINTR) {
+			return err_sys(e, EX_NOINPUT, "cannot read %s", path);
+		}
+		if (k == 0) {
+			return 0;
+		}
+		out->n += k > 0 ? (size_t)k : 0;
+		if (out->n > MESSAGE_CONTENT_BYTES) {
+			return err_set(e, EX_DATAERR, "%s has more than %d characters", path,
+				MESSAGE_CONTENT_CHARS);
+		}
+	}
+}
+
+int content_from_file(const char *path, struct buf *out, uint64_t *chars, struct err *e)
+{
+	bool is_stdin = strcmp(path, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
+	struct stat st;
+
+	if (fd < 0) {
+		return err_sys(e, EX_NOINPUT, "cannot open %s", path);
+	}
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		rc = err_set(e, EX_NOINPUT, "cannot read %s: it is a folder", path);
+	} else {
+		rc = read_bounded(fd, is_stdin ? "standard input" : path, out, e);
+	}
+	if (!is_stdin) {
+		(void)close(fd);
+	}
+	rc = rc == 0 ? message_check_content(out->p, out->n, chars, e) : rc;
+	return rc;
+}
+
+/* The child: the editor, by the shell as every program does it ("$EDITOR" may hold arguments), with
+ * the signals as they were before this program set them. */
+static void become_editor(const char *command, const char *path)
+{
+	struct sigaction ordinary = {.sa_handler = SIG_DFL};
+
+	(void)sigaction(SIGINT, &ordinary, NULL);
+	(void)sigaction(SIGQUIT, &ordinary, NULL);
+	(void)sigaction(SIGPIPE, &ordinary, NULL);
+	(void)execl("/bin/sh", "sh", "-c", command, "sh", path, (char *)NULL);
+	_exit(127);
+}
+
+static int run_editor(const char *editor, const char *path, struct err *e)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, on_int, on_quit;
+	char command[4096];
+	int status = 0;
+	pid_t pid;
+
+	/* exec, so that no shell stands between and takes the Ctrl-C; "A=b editor" cannot be
+	 * exec'ed */
+	if (snprintf(command, sizeof command, "%s%s \"$1\"",
+		    strchr(editor, '=') == NULL ? "exec " : "", editor) >= (int)sizeof command) {
+		return err_set(e, EX_USAGE, "$EDITOR is too long");
+	}
+	/* Ctrl-C belongs to the editor while it runs, as with system(3) */
+	(void)sigaction(SIGINT, &ignore, &on_int);
+	(void)sigaction(SIGQUIT, &ignore, &on_quit);
+	pid = fork();
+	if (pid == 0) {
+		become_editor(command, path);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR) {
+			pid = -1;
+		}
+	}
+	(void)sigaction(SIGINT, &on_int, NULL);
+	(void)sigaction(SIGQUIT, &on_quit, NULL);
+	if (pid < 0) {
+		return err_sys(e, EX_OSERR, "cannot run the editor %s", editor);
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		return err_set(e, EX_UNAVAILABLE, "the editor %s failed; nothing was sent", editor);
+	}
+	return 0;
+}
+
+/* Nothing was written: there is nothing to keep. */
+static bool is_empty(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_size == 0;
+}
+
+int content_from_editor(
+	struct buf *out, uint64_t *chars, char kept[static CONTENT_PATH_MAX], struct err *e)
+{
+	const char *editor = getenv("VISUAL"), *tmp = getenv("TMPDIR");
+	int fd, rc;
+
+	editor = editor != NULL && editor[0] != '\0' ? editor : getenv("EDITOR");
+	if (editor == NULL || editor[0] == '\0') {
+		err_set(e, EX_USAGE, "no content is given");
+		return err_hint(e, "name a file, pipe it in, or set $EDITOR");
+	}
+	(void)snprintf(kept, CONTENT_PATH_MAX, "%s/smtp361-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+	fd = mkstemp(kept); /* 0600 */
+	if (fd < 0) {
+		err_sys(e, EX_CANTCREAT, "cannot create %s", kept);
+		kept[0] = '\0';
+		return -1;
+	}
+	(void)close(fd);
+	rc = run_editor(editor, kept, e);
+	bool given_up = rc != 0 && is_empty(kept);
+	rc = rc == 0 ? content_from_file(kept, out, chars, e) : rc;
+	if (rc == 0 && out->n == 0) {
+		given_up = true;
+		rc = err_set(e, EX_DATAERR, "the content is empty; nothing was sent");
+	}
+	if (given_up) {
+		(void)unlink(kept);
+		kept[0] = '\0';
+	}
+	return rc;
+}

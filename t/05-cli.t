@@ -1,0 +1,274 @@
+#!/bin/sh
+# The command line that all applets share: dispatch, help, misuse, options, output that gets lost.
+# shellcheck disable=SC2015
+. "$(dirname "$0")/lib.sh"
+
+mkdir "$HOME_DIR/work" && cd "$HOME_DIR/work" || exit 1
+applets='serve client send inbox read keygen user'
+
+# run COMMAND...: RC, and the files o and e
+run() {
+	RC=0
+	"$@" >o 2>e </dev/null || RC=$?
+}
+lines() { wc -l <"$1" | tr -d ' '; }
+
+# usage_error TITLE COMMAND...: 64, one line why and one line of usage on stderr, nothing on stdout
+usage_error() {
+	title=$1
+	shift
+	run "$@"
+	is "$title: 64" "$RC" 64
+	if [ "$(lines e)" = 2 ] && [ ! -s o ] && sed -n 1p e | grep -q '^smtp361' &&
+		sed -n 2p e | grep -q '^usage: smtp361 '; then
+		report 0 "$title: a line why and a line of usage on stderr"
+	else
+		report 1 "$title: a line why and a line of usage on stderr"
+		diag "$(cat o e)"
+	fi
+}
+
+# --- the program itself ---
+
+run "$SMTP361" --list
+is "--list ends with 0" "$RC" 0
+is "--list prints the applets, one a line" "$(tr '\n' ' ' <o)" "$applets "
+run "$SMTP361" --version
+is "--version ends with 0" "$RC" 0
+like "--version prints the name and the version alone" "$(cat o)" \
+	'^smtp361 [0-9]+\.[0-9]+(\.[0-9]+)?$'
+for option in --help -h; do
+	run "$SMTP361" $option
+	is "$option ends with 0" "$RC" 0
+	is "$option says nothing on stderr" "$(cat e)" ""
+	for a in $applets; do
+		ok "$option names $a" grep -Eq "^ +$a +[a-z]" o
+	done
+done
+
+for a in $applets; do
+	run "$SMTP361" "$a" --help
+	is "$a --help ends with 0" "$RC" 0
+	like "$a --help begins with its usage line on stdout" "$(sed -n 1p o)" \
+		"^usage: smtp361 $a( |\$)"
+	is "$a --help says nothing on stderr" "$(cat e)" ""
+	ok "$a --help explains in no line over 100 columns" must_fail 1 grep -Eq '^.{101}' o
+	run "$SMTP361" "$a" --no-such-option --help
+	is "$a: an option that is not there, ahead of --help, is misuse" "$RC" 64
+done
+
+# --- misuse ---
+
+run "$SMTP361"
+is "no applet is misuse" "$RC" 64
+is "no applet: nothing on stdout" "$(cat o)" ""
+like "no applet: the usage line is the second" "$(sed -n 2p e)" '^usage: smtp361 '
+for bad in nonsense sen sends SEND '' -x --nonsense smtp361 ../send; do
+	run "$SMTP361" "$bad"
+	is "\"$bad\" is no applet: 64" "$RC" 64
+	is "\"$bad\" is no applet: nothing on stdout" "$(cat o)" ""
+	ok "\"$bad\" is no applet: stderr lists them" grep -q '^ *inbox ' e
+done
+run "$SMTP361" "$(printf 'a\033[31m\nb')"
+is "an applet's name with control characters: 64" "$RC" 64
+ok "an applet's name with control characters is shown without them" must_fail 1 grep -q \
+	"$(printf '\033')" e
+
+for a in $applets; do
+	usage_error "$a --no-such-option" "$SMTP361" "$a" --no-such-option
+	usage_error "$a -Z" "$SMTP361" "$a" -Z
+	usage_error "$a with an option of control characters" "$SMTP361" "$a" \
+		"--$(printf 'x\033[31m\ny')"
+	ok "$a: ... which are not passed on" must_fail 1 grep -q "$(printf '\033')" e
+done
+usage_error "serve with an operand" "$SMTP361" serve operand
+usage_error "client with an operand" "$SMTP361" client operand
+usage_error "inbox with an operand" "$SMTP361" inbox operand
+usage_error "read without an index" "$SMTP361" read
+usage_error "read with two" "$SMTP361" read 1 2
+usage_error "read with --last and an index" "$SMTP361" read --last 1
+for index in 0 -- '' a 1a +1 ' 1' 0x1 01 99999999999; do
+	usage_error "read with the index \"$index\"" "$SMTP361" read "$index"
+done
+usage_error "read -1" "$SMTP361" read -1
+usage_error "send without --to" "$SMTP361" send --title t
+usage_error "send without --title" "$SMTP361" send --to client2
+usage_error "send with two files" "$SMTP361" send --to client2 --title t a b
+usage_error "keygen without a name" "$SMTP361" keygen
+usage_error "keygen with --all and a name" "$SMTP361" keygen --all client1
+usage_error "keygen --bits 1024" "$SMTP361" keygen --bits 1024 client1
+for name in '' . .. a/b A Ünal 'a b' _a ./a abcdefghijklmnopqrstuvwxyz1234567; do
+	usage_error "keygen for the name \"$name\"" "$SMTP361" keygen "$name"
+done
+usage_error "keygen for a valid and an invalid name" "$SMTP361" keygen a ../b
+is "misuse of keygen leaves no file" "$(find . -name '*.pem' -o -name '.*.new')" ""
+usage_error "user without a verb" "$SMTP361" user
+usage_error "user with an unknown verb" "$SMTP361" user frobnicate
+usage_error "user add without a name" "$SMTP361" user add
+usage_error "user add with two names" "$SMTP361" user add a b
+usage_error "user list with a name" "$SMTP361" user list a
+usage_error "user harden with a name" "$SMTP361" user harden a
+
+# --- the forms of an option ---
+
+mkdir sub
+echo '{"client1": "password1"}' >sub/user_pass.json
+chmod 600 sub/user_pass.json
+for form in '-d sub list' '-dsub list' '--dir sub list' '--dir=sub list' 'list -d sub' \
+	'list --dir=sub' \
+	'-d sub -- list' '--dir=sub -- list'; do
+	# shellcheck disable=SC2086
+	run "$SMTP361" user $form
+	is "user $form works" "$RC $(cat o)" "0 client1	plain"
+done
+mkdir ./-d && cp sub/user_pass.json ./-d/
+run "$SMTP361" user list -d -d
+is "a value may begin with a dash" "$RC $(cat o)" "0 client1	plain"
+usage_error "behind -- an option is an operand" "$SMTP361" user -- list -d
+usage_error "an option that lacks its value at the end" "$SMTP361" user list -d
+usage_error "a long option that lacks its value at the end" "$SMTP361" user list --dir
+usage_error "a flag that is given a value" "$SMTP361" user -d sub list --json=yes
+usage_error "an abbreviated option" "$SMTP361" user --di sub list
+usage_error "an option with one dash too many" "$SMTP361" user ---dir sub list
+for n in 0 -1 +1 1e3 0x10 '' 99999999999999999999 ' 5' 5s 1.5; do
+	usage_error "--timeout $n" "$SMTP361" inbox --wait --timeout "$n"
+	usage_error "--max-sessions=$n" "$SMTP361" serve "--max-sessions=$n"
+done
+
+# a repeated option that takes one value; also when written in two ways
+usage_error "serve -d twice" "$SMTP361" serve -d . -d .
+usage_error "serve -d and --dir" "$SMTP361" serve -d . --dir=.
+for o in max-sessions max-per-address login-time idle-time mail-time; do
+	usage_error "serve --$o twice" "$SMTP361" serve --$o 5 --$o 5
+done
+usage_error "keygen -d twice" "$SMTP361" keygen -d . -d . a
+usage_error "keygen --bits twice" "$SMTP361" keygen --bits 2048 --bits 2048 a
+usage_error "user --password-file twice" "$SMTP361" user --password-file a --password-file a add a
+usage_error "send --title twice" "$SMTP361" send --to a --title a --title a
+usage_error "inbox --timeout twice" "$SMTP361" inbox --timeout 1 --timeout 1
+for a in send inbox read client; do
+	for o in server user keys password-file; do
+		usage_error "$a --$o twice" "$SMTP361" $a --$o x --$o=x
+	done
+	usage_error "$a -s and --server" "$SMTP361" $a -s x --server x
+done
+
+# --- --enhanced, until the enhanced protocol is built ---
+
+for a in $applets; do
+	run "$SMTP361" --enhanced "$a"
+	is "--enhanced $a: 69" "$RC" 69
+	like "--enhanced $a says that it is not built yet" "$(cat o e)" 'not built yet'
+	run "$SMTP361" "$a" --enhanced
+	is "$a --enhanced: 69" "$RC" 69
+	like "$a --enhanced says that it is not built yet" "$(cat o e)" 'not built yet'
+done
+run "$SMTP361" send --to a --title b --enhanced file
+is "--enhanced among other options: 69" "$RC" 69
+run "$SMTP361" keygen --enhanced a
+is "keygen --enhanced makes nothing" "$RC$(ls ./*.pem 2>/dev/null)" 69
+run "$SMTP361" --enhanced
+is "--enhanced alone is misuse" "$RC" 64
+run "$SMTP361" --enhanced nonsense
+is "--enhanced and an unknown applet is misuse" "$RC" 64
+run "$SMTP361" --enhanced send --help
+is "--enhanced APPLET --help: help or not built yet, never misuse" \
+	"$([ "$RC" = 0 ] || [ "$RC" = 69 ] && echo yes)" yes
+
+# --- by the name of a link ---
+
+mkdir bin
+run "$SMTP361" --install bin
+is "--install ends with 0" "$RC" 0
+for a in $applets; do
+	for name in "$a" "smtp361-$a"; do
+		run "bin/$name" --help
+		like "bin/$name is $a" "$RC $(sed -n 1p o)" "^0 usage: smtp361 $a( |\$)"
+	done
+	usage_error "bin/$a --no-such-option" "bin/$a" --no-such-option
+done
+run bin/server --help
+like "bin/server is serve" "$RC $(sed -n 1p o)" '^0 usage: smtp361 serve'
+run bin/key_generator --help
+like "bin/key_generator is keygen" "$RC $(sed -n 1p o)" '^0 usage: smtp361 keygen'
+run bin/send --enhanced
+is "bin/send --enhanced: 69" "$RC" 69
+ln -s "$SMTP361" bin/smtp361-server
+run bin/smtp361-server --help
+like "bin/smtp361-server is serve" "$RC $(sed -n 1p o)" '^0 usage: smtp361 serve'
+for name in smtp361 mysend smtp361-nonsense; do
+	ln -sf "$SMTP361" "bin/$name"
+	run "bin/$name" send --help
+	like "bin/$name dispatches by its argument" "$RC $(sed -n 1p o)" '^0 usage: smtp361 send'
+done
+PATH=$PWD/bin:$PATH run send --help
+like "a link found by PATH dispatches too" "$RC $(sed -n 1p o)" '^0 usage: smtp361 send'
+
+before=$(ls -l bin)
+run "$SMTP361" --install bin
+is "--install a second time ends with 0" "$RC" 0
+is "--install a second time changes nothing" "$(ls -l bin)" "$before"
+mkdir foreign && echo mine >foreign/send
+run "$SMTP361" --install foreign
+is "--install over a foreign file is refused with 73" "$RC" 73
+like "--install names the foreign file" "$(cat e)" 'foreign/send'
+is "--install leaves the foreign file alone" "$(cat foreign/send)" mine
+mkdir foreign2 && ln -s /bin/true foreign2/serve
+run "$SMTP361" --install foreign2
+is "--install over a foreign link is refused with 73" "$RC" 73
+is "--install leaves the foreign link alone" "$(readlink foreign2/serve)" /bin/true
+run "$SMTP361" --install no/such/folder
+is "--install into no folder: 73" "$RC" 73
+usage=$(
+	run "$SMTP361" --install
+	echo $RC
+)
+is "--install without a folder is misuse" "$usage" 64
+run "$SMTP361" --install bin bin
+is "--install with two folders is misuse" "$RC" 64
+# A folder without a name must not become the root. The calls are made to fail, so that a fault here
+# does no harm.
+if [ -z "$SANITIZED" ] && command -v strace >/dev/null; then
+	run strace -qq -o calls -e trace=symlink,symlinkat -e inject=symlink,symlinkat:error=EPERM \
+		"$SMTP361" --install ''
+	is "--install into a folder without a name tries to make nothing" \
+		"$(grep -c symlink calls)" 0
+	ok "--install into a folder without a name fails" test "$RC" != 0
+else
+	skip "--install into a folder without a name tries to make nothing" "no strace"
+fi
+
+# --- output that does not get out (hostile.md 64) ---
+
+full() { "$SMTP361" "$@" >/dev/full; }
+closed() { "$SMTP361" "$@" >&-; }
+for way in full closed; do
+	[ $way = closed ] || [ -c /dev/full ] || {
+		skip "stdout $way" "no /dev/full"
+		continue
+	}
+	for what in --help --list --version 'serve --help' 'client --help' 'send --help' \
+		'inbox --help' \
+		'read --help' 'keygen --help' 'user --help' 'user -d sub list' \
+		'user -d sub list --json'; do
+		# shellcheck disable=SC2086
+		ok "$what with stdout $way: 74" must_fail 74 $way $what
+	done
+done
+ok "... and says why" sh -c \
+	"'$SMTP361' user -d sub list 2>&1 >/dev/full | grep -q 'standard output'"
+ok "keygen with stdout full: 74" must_fail 74 full keygen -d sub lost
+ok "keygen with stdout full: the pair is whole all the same" test -s sub/lost_private.pem -a -s \
+	sub/lost_public.pem
+all_closed() { "$SMTP361" "$@" <&- >&- 2>&-; }
+ok "all of stdio closed: user list is 74 still" must_fail 74 all_closed user -d sub list
+ok "all of stdio closed: keygen's files hold keys alone" sh -c "
+	'$SMTP361' keygen -d sub quiet <&- >&- 2>&-
+	openssl pkey -in sub/quiet_private.pem -check -noout &&
+	[ \"\$(head -c 5 sub/quiet_public.pem)\" = ----- ]"
+no_stdin() { "$SMTP361" "$@" <&-; }
+ok "stdin closed: user add asks nothing" must_fail 64 no_stdin user -d sub add someone
+ok "stdin closed: --password-file - is 66" must_fail 66 no_stdin user -d sub add someone \
+	--password-file -
+
+done_testing

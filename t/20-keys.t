@@ -1,0 +1,556 @@
+#!/bin/sh
+# Key files: made whole or not at all, read by others, others' read, and bad ones refused by name.
+# shellcheck disable=SC2015
+. "$(dirname "$0")/lib.sh"
+
+PYTHON=/usr/bin/python3
+if [ -x $PYTHON ] && $PYTHON -c 'import Cryptodome' 2>/dev/null; then py=yes; else py=; fi
+if command -v openssl >/dev/null; then ssl=yes; else ssl=; fi
+[ -n "$ssl" ] || skip_all "no openssl to judge keys with"
+
+mkdir "$HOME_DIR/work" && cd "$HOME_DIR/work" || exit 1
+run() {
+	RC=0
+	timeout 60 "$@" >o 2>e </dev/null || RC=$?
+}
+mode() { stat -c %a "$1"; }
+public_of() { openssl pkey -in "$1" -pubout 2>/dev/null; }
+# pair DIR NAME: the two halves are whole and belong together
+pair() { [ -s "$1/$2_public.pem" ] && [ "$(public_of "$1/$2_private.pem")" = \
+	"$(cat "$1/$2_public.pem")" ]; }
+leftovers() { find "$1" ! -name '*_public.pem' ! -name '*_private.pem' -type f; }
+
+# --- what keygen makes ---
+
+mkdir k
+for bits in 2048 3072 4096; do
+	run "$SMTP361" keygen -d k --bits $bits "u$bits"
+	is "keygen --bits $bits ends with 0" "$RC" 0
+	like "keygen --bits $bits tells name, bits and fingerprint" "$(cat o)" \
+		"^u$bits: RSA $bits SHA256:[A-Za-z0-9+/]{43} "
+	ok "the $bits-bit private key is sound to openssl" openssl pkey -in k/u${bits}_private.pem \
+		-check -noout
+	like "the $bits-bit key has $bits bits and e = 65537" \
+		"$(openssl rsa -in k/u${bits}_private.pem -noout -text 2>/dev/null | tr '\n' ' ')" \
+		"\\($bits bit.*publicExponent: 65537 "
+	ok "the $bits-bit halves belong together" pair k u$bits
+	is "the $bits-bit private key is 0600, the public one 0644" \
+		"$(mode k/u${bits}_private.pem) $(mode k/u${bits}_public.pem)" "600 644"
+done
+is "the private key is PKCS#1" "$(head -n 1 k/u2048_private.pem)" '-----BEGIN RSA PRIVATE KEY-----'
+is "the public key is SPKI" "$(head -n 1 k/u2048_public.pem)" '-----BEGIN PUBLIC KEY-----'
+is "PEM lines have at most 64 characters" "$(grep -cE '.{65}' k/u2048_private.pem)" 0
+is "nothing else is left in the folder" "$(leftovers k)" ""
+run "$SMTP361" keygen -d k plain
+like "2048 bits is the default" "$(cat o)" '^plain: RSA 2048 '
+is "the fingerprint is that of the SPKI" "$(sed 's/.*SHA256:\([^ ]*\).*/\1/' o)" \
+	"$(openssl pkey -pubin -in k/plain_public.pem -outform DER | openssl dgst -sha256 -binary |
+		base64 | tr -d =)"
+like "keygen tells the next step on stderr" "$(cat e)" 'plain_public\.pem'
+ok "two runs make two keys" must_fail 1 cmp -s k/plain_private.pem k/u2048_private.pem
+for mask in 000 077; do
+	(umask $mask && "$SMTP361" keygen -d k "m$mask" >/dev/null 2>&1)
+	is "under umask $mask the modes are the same" \
+		"$(mode k/m${mask}_private.pem) $(mode k/m${mask}_public.pem)" \
+		"600 644"
+done
+
+mkdir all
+run "$SMTP361" keygen -d all --all
+is "--all ends with 0" "$RC" 0
+is "--all makes the server's and five clients' pairs" "$(ls all | tr '\n' ' ')" \
+	"client1_private.pem client1_public.pem client2_private.pem client2_public.pem $(:
+	)client3_private.pem client3_public.pem client4_private.pem client4_public.pem $(:
+	)client5_private.pem client5_public.pem server_private.pem server_public.pem "
+is "--all makes six different keys" \
+	"$(sha256sum all/*_private.pem | cut -c 1-64 | sort -u | wc -l)" 6
+sums=$(sha256sum all/*.pem)
+run "$SMTP361" keygen -d all --all
+is "--all again is refused with 73" "$RC" 73
+is "--all again changes nothing" "$(sha256sum all/*.pem)" "$sums"
+mkdir two
+run "$SMTP361" keygen -d two alice bob
+is "two names make two pairs" "$RC $(ls two | wc -l)" "0 4"
+
+# --- what exists ---
+
+sums=$(sha256sum k/plain_*.pem)
+run "$SMTP361" keygen -d k plain
+is "an existing pair is refused with 73" "$RC" 73
+like "... naming the file" "$(cat e)" 'plain_private\.pem'
+is "... and stays as it was" "$(sha256sum k/plain_*.pem)" "$sums"
+mv k/plain_public.pem away.pem
+run "$SMTP361" keygen -d k plain
+is "a private key alone is completed" "$RC" 0
+ok "... with the public half that it had" cmp away.pem k/plain_public.pem
+mkdir half && cp k/plain_public.pem half/
+run "$SMTP361" keygen -d half plain
+is "a public key alone is refused with 73" "$RC" 73
+is "... and no other half is put beside it" "$(ls half)" plain_public.pem
+run "$SMTP361" keygen -d k --force plain
+is "--force replaces a pair" "$RC" 0
+ok "... both halves of it" pair k plain
+ok "... by another" must_fail 1 cmp -s away.pem k/plain_public.pem
+is "... with the same modes" "$(mode k/plain_private.pem) $(mode k/plain_public.pem)" "600 644"
+run "$SMTP361" keygen -d k twice twice
+is "the same name twice is refused the second time" "$RC" 73
+ok "... and the first pair is whole" pair k twice
+mkdir links && echo precious >target && ln -s ../target links/l_private.pem && ln -s ../target \
+	links/l_public.pem
+run "$SMTP361" keygen -d links l
+is "symlinks in the place of keys are refused" "$RC" 73
+run "$SMTP361" keygen -d links --force l
+is "... and with --force replaced, not followed" "$RC $(cat target)" "0 precious"
+ok "... by a pair" pair links l
+run "$SMTP361" keygen -d no/folder a
+is "a folder that is not there: 66" "$RC" 66
+like "... is named" "$(cat e)" 'no/folder'
+run "$SMTP361" keygen -d target a
+is "a file in the place of the folder: 66" "$RC" 66
+if is_root; then
+	skip "a folder that cannot be written: 73" "root can write everywhere"
+else
+	mkdir -m 555 closed
+	run "$SMTP361" keygen -d closed a
+	is "a folder that cannot be written: 73" "$RC" 73
+fi
+mkdir race
+for i in 1 2 3 4; do
+	(
+		rc=0
+		"$SMTP361" keygen -d race same >/dev/null 2>&1 || rc=$?
+		echo $rc >"rc$i"
+	) &
+	eval "pid$i=\$!"
+done
+wait "$pid1" "$pid2" "$pid3" "$pid4"
+is "of four keygens at once for one name one makes it" \
+	"$(cat rc1 rc2 rc3 rc4 | sort | tr '\n' ' ')" "0 73 73 73 "
+ok "... and the pair is whole" pair race same
+
+# --- full disks and kills ---
+
+ROOM=
+mount_small() { # a tmpfs of SIZE at the folder `small`, where that may be done
+	mkdir -p small
+	is_root && mount -t tmpfs -o "size=$1" smtp361-t small 2>/dev/null && ROOM=$PWD/small
+}
+trap '[ -z "$ROOM" ] || umount "$ROOM"; cleanup' EXIT
+if mount_small 64k; then
+	dd if=/dev/zero of=small/filler bs=4096 2>/dev/null
+	run "$SMTP361" keygen -d small a
+	is "a full disk: 75" "$RC" 75
+	is "... and nothing is left over" "$(ls -A small)" filler
+	truncate -s 57344 small/filler # room for two pages: the folder's own need none
+	run "$SMTP361" keygen -d small a
+	is "with room again it works" "$RC" 0
+	ok "... and the pair is whole" pair small a
+	umount "$ROOM" && ROOM=
+else
+	skip "a full disk: 75" "no tmpfs can be mounted"
+fi
+
+# after_kill DIR NAME: is what stands there a legal state, and does the next keygen complete it?
+after_kill() {
+	private=$1/$2_private.pem public=$1/$2_public.pem
+	if [ -e "$private" ]; then
+		[ "$(mode "$private")" = 600 ] || { echo "mode $(mode "$private")"; return 1; }
+		openssl pkey -in "$private" -noout || return 1
+	elif [ -e "$public" ]; then
+		echo "a public half alone"
+		return 1
+	fi
+	[ ! -e "$public" ] || pair "$1" "$2" || { echo "two halves of different keys"; return 1; }
+	[ -n "$(ls -A "$1")" ] || return 0 # nothing was made; to make it then is no news, and slow
+	want=0
+	[ ! -e "$public" ] || want=73
+	must_fail $want "$SMTP361" keygen -d "$1" "$2" || return 1
+	pair "$1" "$2" || { echo "the next keygen left no pair"; return 1; }
+	[ $want = 73 ] || [ -z "$(leftovers "$1")" ] || { echo "left over: $(leftovers "$1")"; \
+		return 1; }
+}
+
+# kill_keygen BEFORE OPTION...: kill -9 at every file-system call of a keygen in a folder that is a
+# copy of BEFORE
+kill_keygen() {
+	before=$1 points=0 bad=''
+	shift
+	for call in openat newfstatat read unlinkat write fchmod fsync close linkat renameat \
+		flock; do
+		n=1
+		while :; do
+			rm -rf victim && cp -a "$before" victim
+			rc=0
+			strace -f -qq -o trace -e "trace=$call" -e \
+				"inject=$call:signal=KILL:when=$n" \
+				"$SMTP361" keygen -d victim "$@" a >/dev/null 2>&1 </dev/null || \
+				rc=$?
+			[ "$rc" = 137 ] || break
+			points=$((points + 1))
+			why=$(after_kill victim a 2>&1) || bad="$bad$call $n: $why; "
+			n=$((n + 1))
+		done
+		[ "$rc" = 0 ] || bad="$bad$call $n: exit $rc; "
+	done
+}
+if command -v strace >/dev/null && [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null; then
+	mkdir none old && "$SMTP361" keygen -d old a >/dev/null 2>&1
+	kill_keygen none
+	is "killed at any of $points calls of a keygen, the next one completes or makes the pair" \
+		"$bad" ""
+	ok "... and there were enough calls to matter" test "$points" -gt 25
+	kill_keygen old --force
+	is "killed at any of $points calls of a keygen --force, one pair is whole or completed" \
+		"$bad" ""
+	cp -a old half2 && rm half2/a_public.pem
+	kill_keygen half2
+	is "killed at any of $points calls of a completion, the next one completes it" "$bad" ""
+
+	for call in fsync:error=EIO:when=1 fsync:error=EIO:when=2 fsync:error=EIO:when=3 \
+		write:error=ENOSPC:when=1 \
+		fchmod:error=EIO:when=1 linkat:error=ENOSPC:when=1; do
+		rm -rf victim && mkdir victim
+		run strace -f -qq -o trace -e "trace=${call%%:*}" -e "inject=$call" "$SMTP361" \
+			keygen -d victim a
+		is "keygen with $call: 75" "$RC" 75
+		ok "... leaves a legal state" after_kill victim a
+	done
+	for call in getrandom:error=EIO getrandom:error=ENOSYS getrandom:error=EAGAIN; do
+		rm -rf victim && mkdir victim
+		run strace -f -qq -o trace -e trace=getrandom -e "inject=$call:when=1" "$SMTP361" \
+			keygen -d victim a
+		ok "without a seed ($call) there is no key, or a second source gave it" \
+			sh -c "[ $RC = 75 ] && [ -z \"\$(ls -A victim)\" ]"
+	done
+else
+	skip "killed at any call of a keygen, the next one completes or makes the pair" "no strace"
+fi
+
+# --- what others read ---
+
+printf 'user\npassword' >clear
+oaep='-pkeyopt rsa_padding_mode:oaep -pkeyopt rsa_oaep_md:sha1'
+for bits in 2048 3072 4096; do
+	# shellcheck disable=SC2086
+	openssl pkeyutl -encrypt -pubin -inkey k/u${bits}_public.pem $oaep -in clear -out block
+	# shellcheck disable=SC2086
+	openssl pkeyutl -decrypt -inkey k/u${bits}_private.pem $oaep -in block -out got
+	ok "openssl encrypts to and decrypts with our $bits-bit pair" cmp clear got
+	[ -n "$py" ] || {
+		skip "PyCryptodome works with our $bits-bit pair" "no python3-pycryptodome"
+		continue
+	}
+	$PYTHON - k/u${bits}_private.pem k/u${bits}_public.pem >py.out 2>&1 <<'END'
+import sys
+from Cryptodome.Cipher import PKCS1_OAEP
+from Cryptodome.PublicKey import RSA
+own, pub = (RSA.import_key(open(p).read()) for p in sys.argv[1:])
+assert own.has_private() and not pub.has_private() and own.publickey() == pub
+assert PKCS1_OAEP.new(own).decrypt(open("block", "rb").read()) == open("clear", "rb").read()
+open("block2", "wb").write(PKCS1_OAEP.new(pub).encrypt(open("clear", "rb").read()))
+END
+	ok "PyCryptodome reads our $bits-bit pair and decrypts openssl's block" test ! -s py.out
+	# shellcheck disable=SC2086
+	openssl pkeyutl -decrypt -inkey k/u${bits}_private.pem $oaep -in block2 -out got
+	ok "openssl decrypts PyCryptodome's block to our $bits-bit pair" cmp clear got
+done
+
+# --- theirs, read by us: a login works only if both halves of both parties are understood ---
+
+site
+login() { timeout 20 "$SMTP361" inbox -u "$1" --password-file "pw${1#client}"; }
+ok "a server with our own keys starts" start_server
+ok "our own keys log in" login client1
+
+quiet_ssl() { openssl "$@" 2>/dev/null; }
+# give USER FILE: FILE is USER's private key; its public half goes to the server as SPKI
+give() {
+	cp "$2" "$1_private.pem" && chmod 600 "$1_private.pem"
+	quiet_ssl pkey -in "$2" -pubout -out "$1_public.pem"
+}
+quiet_ssl genrsa -out g.pem 2048 && give client1 g.pem
+ok "openssl genrsa (PKCS#8) and its SPKI log in" login client1
+quiet_ssl genrsa -traditional -out g.pem 2048 && give client2 g.pem
+is "openssl genrsa -traditional is PKCS#1" "$(head -n 1 g.pem)" '-----BEGIN RSA PRIVATE KEY-----'
+ok "openssl genrsa -traditional logs in" login client2
+quiet_ssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 -out g.pem && give client3 g.pem
+ok "openssl genpkey of 3072 bits logs in" login client3
+quiet_ssl rsa -in g.pem -RSAPublicKey_out -out client3_public.pem
+is "RSAPublicKey_out is PKCS#1" "$(head -n 1 client3_public.pem)" '-----BEGIN RSA PUBLIC KEY-----'
+ok "an RSA PUBLIC KEY on the server logs in" login client3
+quiet_ssl genrsa -3 -out g.pem 2048 && give client4 g.pem
+ok "a key with e = 3 logs in" login client4
+quiet_ssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2056 -out g.pem && give client4 g.pem
+ok "a key of 2056 bits logs in" login client4
+rm client4_*.pem
+cp ../work/k/u4096_private.pem client4_private.pem && cp ../work/k/u4096_public.pem \
+	client4_public.pem
+ok "our key of 4096 bits logs in" login client4
+sed 's/$/\r/' client2_private.pem >crlf && cat crlf >client2_private.pem
+sed 's/$/\r/' client2_public.pem >crlf && cat crlf >client2_public.pem
+ok "keys with CRLF line ends log in" login client2
+(echo "a comment ahead of it" && cat client1_private.pem && echo "and one behind it") >text && cat \
+	text >client1_private.pem
+ok "text around the key is ignored" login client1
+printf %s "$(cat client1_public.pem)" >text && cat text >client1_public.pem
+ok "a key without a last newline is read" login client1
+chmod 400 client1_private.pem
+ok "a private key of mode 0400 is fine" login client1
+mkdir real && mv client1_private.pem real/ && ln -s real/client1_private.pem client1_private.pem
+ok "a private key behind a symlink is fine" login client1
+if [ -n "$py" ]; then
+	$PYTHON - <<'END'
+from Cryptodome.PublicKey import RSA
+def put(name, data):
+    open(name, "wb").write(data)
+k = RSA.generate(2048)
+put("py1", k.export_key()); put("py1.pub", k.publickey().export_key())
+k = RSA.generate(2048)
+put("py8", k.export_key(pkcs=8)); put("py8.pub", k.publickey().export_key())
+END
+	for form in py1 py8; do
+		cat $form >client5_private.pem && cat $form.pub >client5_public.pem
+		ok "PyCryptodome's keys ($form) log in" login client5
+	done
+else
+	skip "PyCryptodome's keys log in" "no python3-pycryptodome"
+fi
+ok "the server ends well" stop_server
+
+# the server's own key, in others' forms
+quiet_ssl genrsa -out server_private.pem 3072 && chmod 600 server_private.pem
+quiet_ssl pkey -in server_private.pem -pubout -out server_public.pem
+ok "a server with openssl's PKCS#8 key of 3072 bits starts" start_server
+ok "... and serves" login client3
+quiet_ssl rsa -in server_private.pem -RSAPublicKey_out -out server_public.pem
+ok "the server's public half as RSA PUBLIC KEY is read" login client3
+ok "the server ends well again" stop_server
+quiet_ssl rsa -traditional -in server_private.pem -out s1 && sed 's/$/\r/' s1 >server_private.pem
+ok "a server with openssl's PKCS#1 key in CRLF starts" start_server
+ok "... and serves" login client3
+ok "the server ends well a third time" stop_server
+
+# --- bad keys (hostile.md 51 to 55): refused at once, by name ---
+
+site
+start_server || exit 1
+
+mkdir bad # NAME.private.pem and NAME.public.pem, one fault each
+good=$PWD/client1_private.pem pub=$PWD/server_public.pem
+: >bad/empty.private.pem
+echo "this is no key" >bad/prose.private.pem
+head -c 3000 /dev/urandom >bad/random.private.pem
+sed '$d' "$good" >bad/no-end.private.pem
+head -c 900 "$good" >bad/cut.private.pem
+head -n 1 "$good" >bad/begin-alone.private.pem
+sed '5s/^..../!*#,/' "$good" >bad/bad-base64.private.pem
+sed '5d' "$good" >bad/line-missing.private.pem
+sed '7s/[A-M]/z/g' "$good" >bad/altered.private.pem
+cat "$good" client2_private.pem >bad/two-keys.private.pem
+cat "$good" "$pub" >bad/private-and-public.private.pem
+cp "$pub" bad/public-for-private.private.pem
+sed 's/RSA PRIVATE/CERTIFICATE RSA/' "$good" >bad/other-label.private.pem
+sed 's/-----END.*/-----END PUBLIC KEY-----/' "$good" >bad/other-end.private.pem
+printf -- '-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n' \
+	>bad/no-content.private.pem
+printf -- '-----BEGIN %0300d-----\n' 0 >bad/long-label.private.pem
+openssl pkey -in "$good" -outform DER -out bad/der.private.pem
+for bits in 512 1024 2040 4104 16384; do
+	case $bits in
+	16384) continue ;; # takes minutes to make: built below, of numbers that need not be primes
+	esac
+	quiet_ssl genrsa -out "bad/bits$bits.private.pem" $bits
+	quiet_ssl pkey -in "bad/bits$bits.private.pem" -pubout -out "bad/bits$bits.public.pem"
+done
+quiet_ssl ecparam -name prime256v1 -genkey -noout -out bad/ec-sec1.private.pem
+quiet_ssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out bad/ec-pkcs8.private.pem
+quiet_ssl pkey -in bad/ec-pkcs8.private.pem -pubout -out bad/ec.public.pem
+quiet_ssl genpkey -algorithm X25519 -out bad/x25519.private.pem
+quiet_ssl pkey -in bad/x25519.private.pem -pubout -out bad/x25519.public.pem
+quiet_ssl pkey -in "$good" -aes128 -passout pass:secret -out bad/encrypted-pkcs8.private.pem
+quiet_ssl rsa -in "$good" -aes128 -traditional -passout pass:secret -out \
+	bad/encrypted-pkcs1.private.pem
+for f in empty prose random no-content long-label; do
+	cp bad/$f.private.pem bad/$f.public.pem
+done
+sed '$d' "$pub" >bad/no-end.public.pem
+sed '3s/^..../!*#,/' "$pub" >bad/bad-base64.public.pem
+sed '3d' "$pub" >bad/line-missing.public.pem
+cat "$pub" client1_public.pem >bad/two-keys.public.pem
+cp "$good" bad/private-for-public.public.pem
+openssl pkey -pubin -in "$pub" -outform DER -out bad/der.public.pem
+if [ -n "$py" ]; then
+	$PYTHON - "$good" "$pub" <<'END'
+import random, sys
+from Cryptodome.IO import PEM
+from Cryptodome.PublicKey import RSA
+from Cryptodome.Util.asn1 import DerBitString, DerInteger, DerNull, DerObjectId, DerSequence
+own, pub = (RSA.import_key(open(p).read()) for p in sys.argv[1:])
+r = random.Random(361)
+
+def private(name, n, e, d, p, q, dp, dq, iq, version=0, more=b""):
+    der = DerSequence([version, n, e, d, p, q, dp, dq, iq]).encode() + more
+    open(f"bad/{name}.private.pem", "w").write(PEM.encode(der, "RSA PRIVATE KEY") + "\n")
+
+def public(name, n, e, oid="1.2.840.113549.1.1.1", more=b""):
+    inner = DerSequence([n, e]).encode() + more
+    der = DerSequence([DerSequence([DerObjectId(oid), DerNull()]), DerBitString(inner)]).encode()
+    open(f"bad/{name}.public.pem", "w").write(PEM.encode(der, "PUBLIC KEY") + "\n")
+
+n, e, d, p, q = own.n, own.e, own.d, own.p, own.q
+dp, dq, iq = d % (p - 1), d % (q - 1), pow(q, -1, p)
+private("e1", n, 1, 1, p, q, 1, 1, iq)
+private("zeros", 0, 0, 0, 0, 0, 0, 0, 0)
+private("p0", n, e, d, 0, q, dp, dq, iq)
+private("q1", n, e, d, p, 1, dp, dq, iq)
+private("p-is-q", p * p, e, d, p, p, dp, dp, 1)
+private("even-p", (p + 1) * q, e, d, p + 1, q, dp, dq, iq)
+private("dp0", n, e, d, p, q, 0, dq, iq)
+private("dp-other", n, e, d, p, q, dp ^ 6, dq, iq)
+private("dq-other", n, e, d, p, q, dp, dq ^ 6, iq)
+private("iq-other", n, e, d, p, q, dp, dq, iq ^ 6)
+private("p-other", n, e, d, p + 2, q, dp, dq, iq)
+private("negative", -n, e, d, -p, q, dp, dq, iq)
+private("e-huge", n, 2 ** 64 + 1, pow(2 ** 64 + 1, -1, (p - 1) * (q - 1)), p, q,
+        pow(2 ** 64 + 1, -1, p - 1), pow(2 ** 64 + 1, -1, q - 1), iq)
+P, Q = (r.getrandbits(8192) | 1 | 1 << 8191 | 1 << 8190 for _ in "pq")
+private("bits16384", P * Q, 65537, P, P, Q, P - 2, Q - 2, Q >> 1)
+N = pub.n
+public("e1", N, 1); public("e0", N, 0); public("e2", N, 2); public("e-even", N, 65536)
+public("even", N + 1 if N % 2 else N, 65537); public("n0", 0, 65537); public("n1", 1, 65537)
+public("negative", -N, 65537); public("e-negative", N, -65537)
+public("e-huge", N, 2 ** 4000 + 1)
+public("bits512", r.getrandbits(512) | 1 | 1 << 511, 65537)
+public("bits2047", r.getrandbits(2047) | 1 | 1 << 2046, 65537)
+public("bits4097", r.getrandbits(4097) | 1 | 1 << 4096, 65537)
+public("bits16384", r.getrandbits(16384) | 1 | 1 << 16383, 65537)
+public("oid", N, 65537, oid="1.2.840.10040.4.1")
+public("trailing", N, 65537, more=b"\x05\x00")
+END
+else
+	skip "keys with e = 1, an even n, parts that do not belong together" \
+		"no python3-pycryptodome"
+fi
+
+# Refused within the time, by code 78 and the file's name, and by nothing else.
+# refused TITLE FILE COMMAND...
+refused() {
+	title=$1 file=$2
+	shift 2
+	run timeout 5 "$@"
+	if [ "$RC" = 78 ] && grep -q "$file" e && ! grep -q "$(printf '\033')" e; then
+		report 0 "$title"
+	else
+		report 1 "$title"
+		diag "exit $RC: $(head -c 500 e)"
+	fi
+}
+mkdir as-client as-server
+cp client1_public.pem server_public.pem as-client/
+for f in bad/*.private.pem; do
+	what=${f#bad/} what=${what%.private.pem}
+	cat "$f" >as-client/client1_private.pem && chmod 600 as-client/client1_private.pem
+	case $what in
+	dp-other | dq-other | iq-other | p-other | p-is-q | even-p)
+		# a client need not spend an RSA operation on this: the login itself tests it
+		run timeout 5 "$SMTP361" inbox -u client1 --password-file pw1 -k as-client
+		like "private key, $what: inbox refuses it with 78, or its login fails with 76" \
+			"$RC" '^7[68]$'
+		;;
+	*)
+		refused "private key, $what: inbox refuses it, 78" client1_private.pem \
+			"$SMTP361" inbox -u client1 --password-file pw1 -k as-client
+		;;
+	esac
+done
+cp user_pass.json as-server/
+for what in empty no-end bad-base64 two-keys public-for-private bits1024 bits16384 e1 ec-pkcs8 \
+	encrypted-pkcs8 p-other dp-other dq-other \
+	iq-other p-is-q even-p; do
+	[ -e bad/$what.private.pem ] || continue
+	cp bad/$what.private.pem as-server/server_private.pem && chmod 600 \
+		as-server/server_private.pem
+	refused "the server's key, $what: serve refuses it, 78" server_private.pem \
+		"$SMTP361" serve -d as-server -l 127.0.0.1:0
+done
+cp bad/cut.private.pem as-server/c_private.pem && chmod 600 as-server/c_private.pem
+refused "keygen completes no bad private key" c_private.pem "$SMTP361" keygen -d as-server c
+ok "... and makes no public one of it" test ! -e as-server/c_public.pem
+cat "$good" >as-client/client1_private.pem
+for f in bad/*.public.pem; do
+	what=${f#bad/} what=${what%.public.pem}
+	cat "$f" >as-client/server_public.pem
+	refused "the server's public key, $what: inbox refuses it, 78" server_public.pem \
+		"$SMTP361" inbox -u client1 --password-file pw1 -k as-client
+done
+cat "$pub" >as-client/server_public.pem
+ok "the good ones in their place log in" "$SMTP361" inbox -u client1 --password-file pw1 -k \
+	as-client
+
+for m in 0640 0604 0644 0660 0666 0610 0601; do
+	chmod $m as-client/client1_private.pem
+	refused "a private key of mode $m is refused" client1_private.pem \
+		"$SMTP361" inbox -u client1 --password-file pw1 -k as-client
+	ok "... with the cure" grep -q 'chmod 600' e
+done
+cp "$good" as-server/server_private.pem && chmod 644 as-server/server_private.pem
+refused "serve refuses a private key that others can read" server_private.pem \
+	"$SMTP361" serve -d as-server -l 127.0.0.1:0
+
+# what is no regular file: bounded in time and memory, 66 or 78, and named
+odd() { # WHAT
+	for half in client1_private server_public; do
+		rm -rf as-client && mkdir as-client && cp "$pub" as-client/ && cp "$good" as-client/
+		rm "as-client/$half.pem"
+		case $1 in
+		missing) ;;
+		folder) mkdir "as-client/$half.pem" ;;
+		FIFO) mkfifo "as-client/$half.pem" ;;
+		device) ln -s /dev/zero "as-client/$half.pem" ;;
+		"dangling link") ln -s nowhere "as-client/$half.pem" ;;
+		"loop of links") ln -s $half.pem "as-client/$half.pem" ;;
+		"file of 2 GB") truncate -s 2G "as-client/$half.pem" ;;
+		"file of 100 KB") head -c 100000 /dev/zero | tr '\0' '\n' | cat - "$good" \
+			>"as-client/$half.pem" ;;
+		esac
+		[ $half = server_public ] || [ ! -f "as-client/$half.pem" ] || chmod 600 \
+			"as-client/$half.pem"
+		run timeout 5 "$SMTP361" inbox -u client1 --password-file pw1 -k as-client
+		like "a $1 as $half.pem: 66 or 78 at once, and named" "$RC $(cat e)" \
+			"^(66|78) .*$half\\.pem"
+	done
+}
+for what in missing folder FIFO device "dangling link" "loop of links" "file of 2 GB" \
+	"file of 100 KB"; do
+	odd "$what"
+done
+mkfifo as-server/fifo_private.pem
+run timeout 5 "$SMTP361" keygen -d as-server fifo
+like "keygen with a FIFO as the private key: refused at once" "$RC" '^(66|73|78)$'
+rm as-server/server_private.pem
+run timeout 5 "$SMTP361" serve -d as-server -l 127.0.0.1:0
+like "serve without its key: 66, the file and the cure named" "$RC $(cat e)" \
+	'^66 .*server_private\.pem'
+ok "... the cure is keygen" grep -q keygen e
+run "$SMTP361" inbox -u client1 --password-file pw1 -k no/such/folder
+like "a folder of keys that is not there: 66, named" "$RC $(cat e)" '^66 .*no/such/folder'
+
+# a user's bad public key on the server: that user is turned away, the server and the others go on
+for what in empty ec e1 bits1024 two-keys bits16384; do
+	[ -e bad/$what.public.pem ] || continue
+	cp bad/$what.public.pem client2_public.pem
+	run timeout 20 "$SMTP361" inbox -u client2 --password-file pw2
+	ok "client2's public key, $what: no login" test "$RC" != 0 -a "$RC" -lt 124
+	ok "... its file stands in the server's log" grep -q 'client2_public\.pem' err
+done
+rm client2_public.pem && mkfifo client2_public.pem
+run timeout 20 "$SMTP361" inbox -u client2 --password-file pw2
+ok "client2's public key, a FIFO: no login, at once" test "$RC" != 0 -a "$RC" -lt 124
+rm client2_public.pem
+cp client3_public.pem client2_public.pem
+run timeout 20 "$SMTP361" inbox -u client2 --password-file pw2
+is "client2's public key is another's: 76" "$RC" 76
+ok "client1 logs in all the while" login client1
+ok "the server lived through it all" stop_server
+
+done_testing
