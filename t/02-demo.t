@@ -1,0 +1,22 @@
+#!/bin/sh
+# make demo: it plays the founding transcript, notices when that goes wrong, and leaves nothing behind.
+. "$(dirname "$0")/lib.sh"
+
+cd "$HOME_DIR" || exit 1
+TMPDIR=$HOME_DIR/tmp
+export TMPDIR
+mkdir "$TMPDIR"
+ok "the demo succeeds" "$ROOT/t/demo.sh"
+"$ROOT/t/demo.sh" >demo.out 2>&1
+for line in 'Invalid username or password.' 'The message is sent to the server.' 'wc -c <big.txt' 221070 \
+	'the same 221070 characters' 'Welcome to CMPT 361 class.' \
+	'An email from client2 is sent to client1;client5 has a content length of 221070'; do
+	like "it shows: $line" "$(cat demo.out)" "$(printf '%s' "$line" | sed 's/[.;]/\\&/g')"
+done
+printf '#!/bin/sh\n[ "$1" != read ] || { echo "something else"; exit 0; }\nexec "%s" "$@"\n' "$SMTP361" >lying
+chmod +x lying
+ok "it notices when what is read is not what was sent" must_fail 1 env SMTP361="$HOME_DIR/lying" "$ROOT/t/demo.sh"
+printf '#!/bin/sh\n[ "$1" != client ] || exit 75\nexec "%s" "$@"\n' "$SMTP361" >lying
+ok "and when no client works" must_fail 1 env SMTP361="$HOME_DIR/lying" "$ROOT/t/demo.sh"
+is "it leaves nothing behind" "$(ls -A "$TMPDIR")" ""
+done_testing
