@@ -31,6 +31,19 @@ int file_open_dir(const char *path, struct err *e)
 		       : err_sys(e, file_errno_code(EX_NOINPUT), "cannot open folder %s", path);
 }
 
+DIR *file_read_names(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *names = fd < 0 ? NULL : fdopendir(fd);
+
+	if (names == NULL && fd >= 0) {
+		int why = errno;
+		(void)close(fd);
+		errno = why;
+	}
+	return names;
+}
+
 int file_lock(int dir, struct err *e)
 {
 	int rc;

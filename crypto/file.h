@@ -8,6 +8,7 @@
 #ifndef CRYPTO_FILE_H
 #define CRYPTO_FILE_H
 
+#include <dirent.h>
 #include <sys/stat.h>
 
 #include "bytes.h"
@@ -21,6 +22,9 @@ int file_errno_code(int other);
 
 /* Open a folder. Its descriptor (close it), or -1 (EX_NOINPUT). */
 int file_open_dir(const char *path, struct err *e);
+
+/* Read the names in a folder, whose own descriptor stays as it is. For closedir; or NULL, errno. */
+DIR *file_read_names(int dir);
 
 /* Wait for the folder's writers' lock (flock on the folder itself: no lock file is left lying
  * about). It is held until the descriptor is closed: pass one of your own. 0 or -1. */

@@ -1,7 +1,6 @@
 /* One mailbox folder: opening it, and what can be told of its files; see box.h. */
 #include "box.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -85,16 +84,12 @@ int box_by_time(const void *a, const void *b)
 
 int box_has_inode(const struct box *b, const struct stat *wanted, struct err *e)
 {
-	int fd = openat(b->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = file_read_names(b->dir);
 	const struct dirent *entry;
 	struct stat st;
 	int found = 0;
 
 	if (d == NULL) {
-		if (fd >= 0) {
-			(void)close(fd);
-		}
 		return err_sys(e, EX_TEMPFAIL, "cannot read mailbox %s", b->user);
 	}
 	/* not d_ino: overlays and btrfs put other numbers there */

@@ -208,20 +208,16 @@ static int spool_done(const struct files *f, const char *intent, struct err *e)
 }
 
 static int link_one(const struct mailbox_draft *d, const struct mailbox_meta *meta,
-	const char *user, struct box_place *place, struct err *e)
+	const struct stat *st, const char *user, struct box_place *place, struct err *e)
 {
 	struct box_source from = draft_source(d);
 	struct box b;
-	struct stat st;
 	int rc;
 
-	if (fstat(d->fd, &st) != 0) {
-		return err_sys(e, EX_TEMPFAIL, "cannot look at a message");
-	}
 	if (box_open(&b, d->f->root, user, e) != 0) {
 		return -1;
 	}
-	rc = box_link(&b, &from, meta, &st, place, e);
+	rc = box_link(&b, &from, meta, st, place, e);
 	box_close(&b);
 	return rc;
 }
@@ -271,13 +267,19 @@ static void undo(const struct mailbox_draft *d, const struct mailbox_meta *meta,
 static int link_all(const struct mailbox_draft *d, const struct mailbox_meta *meta,
 	const struct users_list *to, struct err *e)
 {
-	struct box_place *places = calloc(to->n, sizeof *places);
+	struct box_place *places;
+	struct stat st;
 	size_t linked = 0, synced = 0, confirmed = 0;
 
+	if (fstat(d->fd, &st) != 0) {
+		return err_sys(e, EX_TEMPFAIL, "cannot look at a message");
+	}
+	places = calloc(to->n, sizeof *places);
 	if (places == NULL) {
 		return err_set(e, EX_TEMPFAIL, "cannot deliver: out of memory");
 	}
-	while (linked < to->n && link_one(d, meta, to->names[linked], &places[linked], e) == 0) {
+	while (linked < to->n &&
+		link_one(d, meta, &st, to->names[linked], &places[linked], e) == 0) {
 		linked++;
 	}
 	while (linked == to->n && synced < to->n && sync_one(d, to->names[synced], e) == 0) {

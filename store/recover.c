@@ -1,6 +1,5 @@
 /* What a crash left in the spool: drafts of nobody are swept, deliveries to several recipients that
  * had begun are completed. See mailbox.h for the states. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -125,19 +124,15 @@ int files_recover(struct mailbox *m, struct err *e)
 {
 	struct files *f = (struct files *)m;
 	const struct dirent *entry;
-	int fd, rc = 0;
+	int rc = 0;
 	DIR *d;
 
 	if (f->spool < 0) {
 		return err_set(e, EX_TEMPFAIL, "%s cannot be opened: nothing can be delivered",
 			FILES_SPOOL);
 	}
-	fd = openat(f->spool, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = fd < 0 ? NULL : fdopendir(fd);
+	d = file_read_names(f->spool);
 	if (d == NULL) {
-		if (fd >= 0) {
-			(void)close(fd);
-		}
 		return err_sys(e, EX_TEMPFAIL, "cannot read %s", FILES_SPOOL);
 	}
 	while ((errno = 0, entry = readdir(d)) != NULL) {

@@ -1,6 +1,5 @@
 /* Bringing a mailbox's index in line with its folder: after a restart, a crash, a change made by
  * hand, or when the index is missing or damaged. See box.h. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -233,16 +232,12 @@ static int take_file(struct rescan *rs, const char *name, struct err *e)
 
 static int take_folder(struct rescan *rs, struct err *e)
 {
-	int fd = openat(rs->b->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = file_read_names(rs->b->dir);
 	const struct dirent *entry;
+	int rc = 0;
 
 	if (d == NULL) {
-		err_sys(e, EX_TEMPFAIL, "cannot read the folder");
-		if (fd >= 0) {
-			(void)close(fd);
-		}
-		return -1;
+		return err_sys(e, EX_TEMPFAIL, "cannot read the folder");
 	}
 	while (rc == 0 && (errno = 0, entry = readdir(d)) != NULL) {
 		if (entry->d_name[0] != '.') {
