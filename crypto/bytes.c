@@ -224,27 +224,35 @@ int hex_decode(uint8_t *out, size_t n, const char *hex, size_t hex_n)
 	return 0;
 }
 
+/* The last two of the 64 tell the alphabets apart (RFC 4648 4 and 5). */
+static const char last_two[] = "+/", last_two_url[] = "-_";
+
 /* 0..63, or a value above 63 where c is not of the alphabet. */
-static uint32_t base64_value(char ch)
+static uint32_t base64_value(char ch, const char *last)
 {
 	uint32_t c = (uint8_t)ch, v = 0xff;
 
 	v = c - 'A' < 26 ? c - 'A' : v;
 	v = c - 'a' < 26 ? c - 'a' + 26 : v;
 	v = c - '0' < 10 ? c - '0' + 52 : v;
-	v = c == '+' ? 62 : v;
-	return c == '/' ? 63 : v;
+	v = ch == last[0] ? 62 : v;
+	return ch == last[1] ? 63 : v;
 }
 
-static const char base64_chars[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static char base64_char(uint32_t v, const char *last)
+{
+	static const char chars[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+	return v < 62 ? chars[v] : last[v - 62];
+}
 
 size_t base64_len(size_t n)
 {
 	return n / 3 * 4 + (n % 3 == 0 ? 0 : n % 3 + 1);
 }
 
-size_t base64_encode(char *out, const void *p, size_t n)
+static size_t encode64(char *out, const void *p, size_t n, const char *last)
 {
 	const uint8_t *s = p;
 	size_t k = 0;
@@ -253,17 +261,17 @@ size_t base64_encode(char *out, const void *p, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		acc = acc << 8 | s[i];
 		for (bits += 8; bits >= 6; bits -= 6) {
-			out[k++] = base64_chars[acc >> (bits - 6) & 63];
+			out[k++] = base64_char(acc >> (bits - 6) & 63, last);
 		}
 	}
 	if (bits > 0) {
-		out[k++] = base64_chars[acc << (6 - bits) & 63];
+		out[k++] = base64_char(acc << (6 - bits) & 63, last);
 	}
 	out[k] = '\0';
 	return k;
 }
 
-int base64_decode(uint8_t *out, size_t cap, const char *p, size_t n)
+static int decode64(uint8_t *out, size_t cap, const char *p, size_t n, const char *last)
 {
 	size_t k = 0;
 	uint32_t acc = 0, bits = 0;
@@ -272,7 +280,7 @@ int base64_decode(uint8_t *out, size_t cap, const char *p, size_t n)
 		return -1;
 	}
 	for (size_t i = 0; i < n; i++) {
-		uint32_t v = base64_value(p[i]);
+		uint32_t v = base64_value(p[i], last);
 		if (v > 63) {
 			return -1;
 		}
@@ -287,6 +295,26 @@ int base64_decode(uint8_t *out, size_t cap, const char *p, size_t n)
 		}
 	}
 	return (acc & ((1u << bits) - 1)) == 0 ? (int)k : -1;
+}
+
+size_t base64_encode(char *out, const void *p, size_t n)
+{
+	return encode64(out, p, n, last_two);
+}
+
+int base64_decode(uint8_t *out, size_t cap, const char *p, size_t n)
+{
+	return decode64(out, cap, p, n, last_two);
+}
+
+size_t base64url_encode(char *out, const void *p, size_t n)
+{
+	return encode64(out, p, n, last_two_url);
+}
+
+int base64url_decode(uint8_t *out, size_t cap, const char *p, size_t n)
+{
+	return decode64(out, cap, p, n, last_two_url);
 }
 
 bool user_name_valid(const char *name)

@@ -90,6 +90,9 @@ size_t base64_len(size_t n);
 size_t base64_encode(char *out, const void *p, size_t n);
 /* The strict reverse: no padding, no white space, no stray bits. The bytes written, or -1. */
 int base64_decode(uint8_t *out, size_t cap, const char *p, size_t n);
+/* The same with the alphabet that is safe in addresses and file names (RFC 4648 5). */
+size_t base64url_encode(char *out, const void *p, size_t n);
+int base64url_decode(uint8_t *out, size_t cap, const char *p, size_t n);
 
 /* A user's name is [a-z0-9][a-z0-9_-]{0,31}: safe in a path, a header and a log. */
 enum { USER_NAME_MAX = 32 };
