@@ -1,4 +1,5 @@
-/* Key files: names, modes, generation; see keyfile.h for the states on disk. */
+/* Key files: names, modes, generation; see keyfile.h for the states on disk. What the two kinds of
+ * keys differ in stands in one table, `kinds`; the order of steps is the same for both. */
 #include "keyfile.h"
 
 #include <errno.h>
@@ -7,19 +8,129 @@
 #include "../crypto/file.h"
 #include "../crypto/hash.h"
 #include "../crypto/rsa_der.h"
+#include "../crypto/x25519_der.h"
 
-enum { FILE_NAME_MAX = USER_NAME_MAX + 16 };
+enum { FILE_NAME_MAX = USER_NAME_MAX + 24 };
 
-static int file_name(
-	char out[static FILE_NAME_MAX], const char *name, const char *half, struct err *e)
+/* A pair of either kind. Secret. */
+union pair {
+	struct rsa_private rsa;
+	struct x25519_pair x25519;
+};
+
+struct half {
+	const char *label; /* of its PEM */
+	mode_t mode;
+	int (*write)(struct buf *der, const union pair *pair);
+};
+
+struct kind {
+	const char *infix; /* NAME, this, "_private.pem" */
+	struct half private, public;
+	int (*generate)(union pair *out, unsigned bits, struct err *e);
+	int (*load_private)(int dir, const char *name, union pair *out, struct err *e);
+	int (*check)(const union pair *pair, struct err *e); /* do its parts belong together? */
+};
+
+/* --- RSA --- */
+
+static int rsa_make(union pair *out, unsigned bits, struct err *e)
+{
+	return rsa_generate(&out->rsa, bits, e);
+}
+
+static int rsa_public_der(struct buf *der, const union pair *pair)
+{
+	return rsa_der_write_public(der, &pair->rsa.public);
+}
+
+static int rsa_private_der(struct buf *der, const union pair *pair)
+{
+	return rsa_der_write_private(der, &pair->rsa);
+}
+
+static int rsa_load(int dir, const char *name, union pair *out, struct err *e)
+{
+	return keyfile_load_private(dir, name, &out->rsa, e);
+}
+
+static int rsa_check(const union pair *pair, struct err *e)
+{
+	return rsa_check_private(&pair->rsa, e);
+}
+
+/* --- X25519 --- */
+
+static int x25519_make(union pair *out, unsigned bits, struct err *e)
+{
+	(void)bits;
+	return x25519_generate(&out->x25519, e);
+}
+
+static int x25519_public_der(struct buf *der, const union pair *pair)
+{
+	return x25519_der_write_public(der, pair->x25519.public);
+}
+
+static int x25519_private_der(struct buf *der, const union pair *pair)
+{
+	return x25519_der_write_private(der, pair->x25519.private);
+}
+
+static int x25519_load(int dir, const char *name, union pair *out, struct err *e)
+{
+	return keyfile_load_x25519_private(dir, name, &out->x25519, e);
+}
+
+/* Its public half was computed when it was read. */
+static int x25519_check(const union pair *pair, struct err *e)
+{
+	(void)pair;
+	(void)e;
+	return 0;
+}
+
+static const struct kind kinds[KEYFILE_KINDS] = {
+	[KEYFILE_RSA] = {.infix = "",
+		.private = {"RSA PRIVATE KEY", 0600, rsa_private_der},
+		.public = {"PUBLIC KEY", 0644, rsa_public_der},
+		.generate = rsa_make,
+		.load_private = rsa_load,
+		.check = rsa_check},
+	[KEYFILE_X25519] = {.infix = "_x25519",
+		.private = {"PRIVATE KEY", 0600, x25519_private_der},
+		.public = {"PUBLIC KEY", 0644, x25519_public_der},
+		.generate = x25519_make,
+		.load_private = x25519_load,
+		.check = x25519_check},
+};
+
+/* --- names --- */
+
+static int file_name(char out[static FILE_NAME_MAX], const char *name, const struct kind *kind,
+	const char *half, struct err *e)
 {
 	if (!user_name_valid(name)) {
 		return err_set(e, EX_USAGE, "\"%s\" is no valid name: %s", name,
 			"1 to 32 of a-z 0-9 _ -, beginning with a letter or digit");
 	}
-	(void)snprintf(out, FILE_NAME_MAX, "%s_%s.pem", name, half);
+	(void)snprintf(out, FILE_NAME_MAX, "%s%s_%s.pem", name, kind->infix, half);
 	return 0;
 }
+
+bool keyfile_name_valid(const char *name)
+{
+	const char *infix = kinds[KEYFILE_X25519].infix;
+	size_t n = strlen(name), k = strlen(infix);
+
+	return user_name_valid(name) && (n < k || strcmp(name + n - k, infix) != 0);
+}
+
+/* The two files of a pair, by name, and which of them are there. */
+struct files {
+	char private[FILE_NAME_MAX], public[FILE_NAME_MAX];
+	bool has_private, has_public;
+};
 
 static bool exists(int dir, const char *file)
 {
@@ -28,46 +139,49 @@ static bool exists(int dir, const char *file)
 	return fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int write_pem(int dir, const char *file, const char *label, const struct buf *der,
-	mode_t mode, enum file_how how, struct err *e)
+/* What a writer that was killed left is swept: half of a private key may stand there. */
+static int find_files(
+	int dir, const char *name, const struct kind *kind, struct files *f, struct err *e)
 {
-	struct buf text = {0};
+	if (file_name(f->private, name, kind, "private", e) != 0 ||
+		file_name(f->public, name, kind, "public", e) != 0 ||
+		file_sweep(dir, f->private, e) != 0 || file_sweep(dir, f->public, e) != 0) {
+		return -1;
+	}
+	f->has_private = exists(dir, f->private);
+	f->has_public = exists(dir, f->public);
+	return 0;
+}
+
+int keyfile_look(
+	int dir, const char *name, enum keyfile_kind kind, enum keyfile_state *state, struct err *e)
+{
+	struct files f;
+
+	if (find_files(dir, name, &kinds[kind], &f, e) != 0) {
+		return -1;
+	}
+	*state = f.has_private && f.has_public ? KEYFILE_WHOLE
+		 : f.has_private               ? KEYFILE_PRIVATE_ALONE
+		 : f.has_public                ? KEYFILE_PUBLIC_ALONE
+					       : KEYFILE_NONE;
+	return 0;
+}
+
+/* --- writing --- */
+
+static int write_half(int dir, const char *file, const struct half *half, const union pair *pair,
+	enum file_how how, struct err *e)
+{
+	struct buf der = {0}, text = {0};
 	int rc;
 
-	if (pem_encode(&text, label, der->p, der->n) != 0) {
+	if (half->write(&der, pair) != 0 || pem_encode(&text, half->label, der.p, der.n) != 0) {
 		rc = err_set(e, EX_TEMPFAIL, "cannot write %s: out of memory", file);
 	} else {
-		rc = file_write(dir, file, text.p, text.n, mode, how, e);
+		rc = file_write(dir, file, text.p, text.n, half->mode, how, e);
 	}
 	buf_free(&text);
-	return rc;
-}
-
-static int write_public(int dir, const char *file, const struct rsa_public *key, struct err *e)
-{
-	struct buf der = {0};
-	int rc;
-
-	if (rsa_der_write_public(&der, key) != 0) {
-		rc = err_set(e, EX_TEMPFAIL, "cannot write %s: out of memory", file);
-	} else {
-		rc = write_pem(dir, file, "PUBLIC KEY", &der, 0644, FILE_NEW, e);
-	}
-	buf_free(&der);
-	return rc;
-}
-
-static int write_private(
-	int dir, const char *file, const struct rsa_private *key, enum file_how how, struct err *e)
-{
-	struct buf der = {0};
-	int rc;
-
-	if (rsa_der_write_private(&der, key) != 0) {
-		rc = err_set(e, EX_TEMPFAIL, "cannot write %s: out of memory", file);
-	} else {
-		rc = write_pem(dir, file, "RSA PRIVATE KEY", &der, 0600, how, e);
-	}
 	buf_free(&der);
 	return rc;
 }
@@ -83,123 +197,232 @@ static int remove_public(int dir, const char *file, struct err *e)
 
 /* A replacement failed: what private half still stands gets its public half back, if that can be.
  */
-static void restore_public(int dir, const char *name, const char *public_name)
+static void restore_public(
+	int dir, const char *name, const struct kind *kind, const struct files *f)
 {
-	struct rsa_private key;
+	union pair pair;
 	struct err ignored;
 
-	if (!exists(dir, public_name) && keyfile_load_private(dir, name, &key, &ignored) == 0) {
-		(void)write_public(dir, public_name, &key.public, &ignored);
-		wipe(&key, sizeof key);
+	if (!exists(dir, f->public) && kind->load_private(dir, name, &pair, &ignored) == 0) {
+		(void)write_half(dir, f->public, &kind->public, &pair, FILE_NEW, &ignored);
+		wipe(&pair, sizeof pair);
 	}
+}
+
+/* --- generating --- */
+
+static int refuse_existing(const struct files *f, struct err *e)
+{
+	err_set(e, EX_CANTCREAT, "cannot create %s: it exists",
+		f->has_private ? f->private : f->public);
+	return err_hint(e, "--force replaces the pair, and the old key is gone for good");
+}
+
+/* A new pair, of which the private half is on disk. */
+static int make(int dir, const struct kind *kind, const struct files *f, unsigned bits,
+	union pair *pair, struct err *e)
+{
+	if (kind->generate(pair, bits, e) != 0 ||
+		(f->has_public && remove_public(dir, f->public, e) != 0)) {
+		return -1;
+	}
+	return write_half(
+		dir, f->private, &kind->private, pair, f->has_private ? FILE_REPLACE : FILE_NEW, e);
+}
+
+/* Generate, complete or replace; pair is the caller's to wipe. */
+static int generate(int dir, const char *name, const struct kind *kind, unsigned bits, bool force,
+	enum keyfile_made *made, union pair *pair, struct err *e)
+{
+	struct files f;
+	int rc;
+
+	if (!keyfile_name_valid(name) && user_name_valid(name)) {
+		return err_set(e, EX_USAGE, "\"%s\" is no name for keys: it ends in \"%s\"", name,
+			kinds[KEYFILE_X25519].infix);
+	}
+	if (find_files(dir, name, kind, &f, e) != 0) {
+		return -1;
+	}
+	if (f.has_public && !force) {
+		return refuse_existing(&f, e);
+	}
+	if (f.has_private && !f.has_public && !force) {
+		*made = KEYFILE_COMPLETED;
+		rc = kind->load_private(dir, name, pair, e);
+		rc = rc == 0 ? kind->check(pair, e) : rc;
+	} else {
+		*made = f.has_private || f.has_public ? KEYFILE_REPLACED : KEYFILE_GENERATED;
+		rc = make(dir, kind, &f, bits, pair, e);
+	}
+	if (rc == 0) {
+		rc = write_half(dir, f.public, &kind->public, pair, FILE_NEW, e);
+	}
+	if (rc != 0 && f.has_private && f.has_public) {
+		restore_public(dir, name, kind, &f);
+	}
+	return rc;
 }
 
 int keyfile_generate(int dir, const char *name, unsigned bits, bool force, enum keyfile_made *made,
 	struct rsa_public *public, struct err *e)
 {
-	char private_name[FILE_NAME_MAX], public_name[FILE_NAME_MAX];
-	struct rsa_private key;
-	int rc = -1;
+	union pair pair;
+	int rc = generate(dir, name, &kinds[KEYFILE_RSA], bits, force, made, &pair, e);
 
-	if (file_name(private_name, name, "private", e) != 0 ||
-		file_name(public_name, name, "public", e) != 0) {
-		return -1;
+	if (rc == 0) {
+		*public = pair.rsa.public;
 	}
-	if (file_sweep(dir, private_name, e) != 0 || file_sweep(dir, public_name, e) != 0) {
-		return -1; /* half of a private key may stand there */
-	}
-	bool has_private = exists(dir, private_name), has_public = exists(dir, public_name);
-	if (has_public && !force) {
-		err_set(e, EX_CANTCREAT, "cannot create %s: it exists",
-			has_private ? private_name : public_name);
-		return err_hint(e, "--force replaces the pair, and the old key is gone for good");
-	}
-	if (has_private && !has_public && !force) {
-		*made = KEYFILE_COMPLETED;
-		if (keyfile_load_private(dir, name, &key, e) != 0 ||
-			rsa_check_private(&key, e) != 0) {
-			goto out;
-		}
-	} else {
-		*made = has_private || has_public ? KEYFILE_REPLACED : KEYFILE_GENERATED;
-		if (rsa_generate(&key, bits, e) != 0 ||
-			(has_public && remove_public(dir, public_name, e) != 0) ||
-			write_private(dir, private_name, &key,
-				has_private ? FILE_REPLACE : FILE_NEW, e) != 0) {
-			goto out;
-		}
-	}
-	*public = key.public;
-	rc = write_public(dir, public_name, public, e);
-out:
-	if (rc != 0 && has_private && has_public) {
-		restore_public(dir, name, public_name);
-	}
-	wipe(&key, sizeof key);
+	wipe(&pair, sizeof pair);
 	return rc;
 }
 
-/* Read and decode the PEM of one half. */
-static int load_pem(int dir, const char *file, struct pem *pem, struct stat *st, struct err *e)
+int keyfile_generate_x25519(int dir, const char *name, bool force, enum keyfile_made *made,
+	uint8_t public[static X25519_BYTES], struct err *e)
+{
+	union pair pair;
+	int rc = generate(dir, name, &kinds[KEYFILE_X25519], 0, force, made, &pair, e);
+
+	if (rc == 0) {
+		memcpy(public, pair.x25519.public, X25519_BYTES);
+	}
+	wipe(&pair, sizeof pair);
+	return rc;
+}
+
+/* --- loading --- */
+
+/* A file that is read: its name, for errors, and what it holds. */
+struct key_file {
+	char name[FILE_NAME_MAX];
+	const char *file; /* the name, or the caller's path */
+	struct pem pem;
+};
+
+/* Read and decode the PEM in f->file. */
+static int read_file(struct key_file *f, int dir, bool secret, struct err *e)
 {
 	struct buf text = {0};
-	int rc = file_read(dir, file, PEM_TEXT_MAX, &text, st, e);
+	struct stat st;
+	int rc = file_read(dir, f->file, PEM_TEXT_MAX, &text, &st, e);
 
 	if (rc != 0) {
 		e->code = e->code == EX_DATAERR ? EX_CONFIG : e->code;
-	} else if (pem_decode(pem, text.p, text.n, e) != 0) {
-		rc = err_prefix(e, "cannot use %s", file);
+	} else if (secret && (st.st_mode & 077) != 0) {
+		err_set(e, EX_CONFIG, "cannot use %s: others can read it (mode %04o)", f->file,
+			(unsigned)(st.st_mode & 07777));
+		rc = err_hint(e, "chmod 600 %s", f->file);
+	} else if (pem_decode(&f->pem, text.p, text.n, e) != 0) {
+		rc = err_prefix(e, "cannot use %s", f->file);
 	}
 	buf_free(&text);
 	return rc;
 }
 
+/* One half of NAME's pair; on 0 close_file() it. */
+static int open_file(struct key_file *f, int dir, const char *name, enum keyfile_kind kind,
+	const char *half, struct err *e)
+{
+	f->file = f->name;
+	return file_name(f->name, name, &kinds[kind], half, e) != 0
+		       ? -1
+		       : read_file(f, dir, strcmp(half, "private") == 0, e);
+}
+
+/* rc: of reading its DER, which is returned. */
+static int close_file(struct key_file *f, int rc, struct err *e)
+{
+	pem_free(&f->pem);
+	return rc == 0 ? 0 : err_prefix(e, "cannot use %s", f->file);
+}
+
 int keyfile_load_public(int dir, const char *name, struct rsa_public *out, struct err *e)
 {
-	char file[FILE_NAME_MAX];
-	struct pem pem = {0};
-	int rc;
+	struct key_file f;
 
-	if (file_name(file, name, "public", e) != 0 || load_pem(dir, file, &pem, NULL, e) != 0) {
-		return -1;
-	}
-	rc = rsa_der_read_public(out, &pem, e);
-	pem_free(&pem);
-	return rc == 0 ? 0 : err_prefix(e, "cannot use %s", file);
+	return open_file(&f, dir, name, KEYFILE_RSA, "public", e) != 0
+		       ? -1
+		       : close_file(&f, rsa_der_read_public(out, &f.pem, e), e);
 }
 
 int keyfile_load_private(int dir, const char *name, struct rsa_private *out, struct err *e)
 {
-	char file[FILE_NAME_MAX];
-	struct pem pem = {0};
-	struct stat st;
-	int rc;
+	struct key_file f;
 
-	if (file_name(file, name, "private", e) != 0 || load_pem(dir, file, &pem, &st, e) != 0) {
+	return open_file(&f, dir, name, KEYFILE_RSA, "private", e) != 0
+		       ? -1
+		       : close_file(&f, rsa_der_read_private(out, &f.pem, e), e);
+}
+
+int keyfile_load_x25519_public(
+	int dir, const char *name, uint8_t out[static X25519_BYTES], struct err *e)
+{
+	struct key_file f;
+
+	return open_file(&f, dir, name, KEYFILE_X25519, "public", e) != 0
+		       ? -1
+		       : close_file(&f, x25519_der_read_public(out, &f.pem, e), e);
+}
+
+int keyfile_read_x25519_public(const char *path, uint8_t out[static X25519_BYTES], struct err *e)
+{
+	struct key_file f = {.file = path};
+
+	return read_file(&f, AT_FDCWD, false, e) != 0
+		       ? -1
+		       : close_file(&f, x25519_der_read_public(out, &f.pem, e), e);
+}
+
+int keyfile_save_x25519_public(
+	int dir, const char *name, const uint8_t public[static X25519_BYTES], struct err *e)
+{
+	const struct kind *kind = &kinds[KEYFILE_X25519];
+	char file[FILE_NAME_MAX];
+	union pair pair = {0};
+
+	if (file_name(file, name, kind, "public", e) != 0) {
 		return -1;
 	}
-	if ((st.st_mode & 077) != 0) {
-		pem_free(&pem);
-		err_set(e, EX_CONFIG, "cannot use %s: others can read it (mode %04o)", file,
-			(unsigned)(st.st_mode & 07777));
-		return err_hint(e, "chmod 600 %s", file);
+	memcpy(pair.x25519.public, public, X25519_BYTES);
+	return write_half(dir, file, &kind->public, &pair, FILE_REPLACE, e);
+}
+
+int keyfile_load_x25519_private(int dir, const char *name, struct x25519_pair *out, struct err *e)
+{
+	struct key_file f;
+
+	return open_file(&f, dir, name, KEYFILE_X25519, "private", e) != 0
+		       ? -1
+		       : close_file(&f, x25519_der_read_private(out, &f.pem, e), e);
+}
+
+/* --- fingerprints --- */
+
+/* Of an SPKI, which is freed. rc: whether it could be written, which is returned. */
+static int fingerprint(struct buf *spki, int rc, char out[static KEYFILE_FINGERPRINT_MAX])
+{
+	uint8_t digest[HASH_BYTES];
+
+	if (rc == 0) {
+		hash_of(spki->p, spki->n, digest);
+		memcpy(out, "SHA256:", 7);
+		(void)base64_encode(out + 7, digest, sizeof digest);
 	}
-	rc = rsa_der_read_private(out, &pem, e);
-	pem_free(&pem);
-	return rc == 0 ? 0 : err_prefix(e, "cannot use %s", file);
+	buf_free(spki);
+	return rc;
 }
 
 int keyfile_fingerprint(const struct rsa_public *key, char out[static KEYFILE_FINGERPRINT_MAX])
 {
-	struct buf der = {0};
-	uint8_t digest[HASH_BYTES];
-	int rc = rsa_der_write_public(&der, key);
+	struct buf spki = {0};
 
-	if (rc == 0) {
-		hash_of(der.p, der.n, digest);
-		memcpy(out, "SHA256:", 7);
-		(void)base64_encode(out + 7, digest, sizeof digest);
-	}
-	buf_free(&der);
-	return rc;
+	return fingerprint(&spki, rsa_der_write_public(&spki, key), out);
+}
+
+int keyfile_x25519_fingerprint(
+	const uint8_t public[static X25519_BYTES], char out[static KEYFILE_FINGERPRINT_MAX])
+{
+	struct buf spki = {0};
+
+	return fingerprint(&spki, x25519_der_write_public(&spki, public), out);
 }

@@ -15,9 +15,13 @@ run() {
 }
 mode() { stat -c %a "$1"; }
 public_of() { openssl pkey -in "$1" -pubout 2>/dev/null; }
-# pair DIR NAME: the two halves are whole and belong together
+# pair DIR NAME: the two halves are whole and belong together; NAME_x25519 is the other kind
 pair() { [ -s "$1/$2_public.pem" ] && [ "$(public_of "$1/$2_private.pem")" = \
 	"$(cat "$1/$2_public.pem")" ]; }
+pairs() { pair "$1" "$2" && pair "$1" "$2_x25519"; }
+fingerprint_of() { # FILE: as openssl sees a public key
+	openssl pkey -pubin -in "$1" -outform DER | openssl dgst -sha256 -binary | base64 | tr -d =
+}
 leftovers() { find "$1" ! -name '*_public.pem' ! -name '*_private.pem' -type f; }
 
 # --- what keygen makes ---
@@ -43,34 +47,69 @@ is "PEM lines have at most 64 characters" "$(grep -cE '.{65}' k/u2048_private.pe
 is "nothing else is left in the folder" "$(leftovers k)" ""
 run "$SMTP361" keygen -d k plain
 like "2048 bits is the default" "$(cat o)" '^plain: RSA 2048 '
-is "the fingerprint is that of the SPKI" "$(sed 's/.*SHA256:\([^ ]*\).*/\1/' o)" \
-	"$(openssl pkey -pubin -in k/plain_public.pem -outform DER | openssl dgst -sha256 -binary |
-		base64 | tr -d =)"
+is "a line for each kind tells what was done, with the fingerprint of its SPKI" "$(cat o)" \
+	"plain: RSA 2048 SHA256:$(fingerprint_of k/plain_public.pem) (made)
+plain: X25519 SHA256:$(fingerprint_of k/plain_x25519_public.pem) (made)"
 like "keygen tells the next step on stderr" "$(cat e)" 'plain_public\.pem'
+like "... for the X25519 keys too" "$(cat e)" 'plain_x25519_public\.pem'
 ok "two runs make two keys" must_fail 1 cmp -s k/plain_private.pem k/u2048_private.pem
+ok "... of each kind" must_fail 1 cmp -s k/plain_x25519_private.pem k/u2048_x25519_private.pem
+
+ok "the X25519 halves belong together" pair k plain_x25519
+is "the X25519 private key is 0600, the public one 0644" \
+	"$(mode k/plain_x25519_private.pem) $(mode k/plain_x25519_public.pem)" "600 644"
+openssl pkey -in k/plain_x25519_private.pem >theirs
+ok "openssl writes our X25519 private key as we do" cmp theirs k/plain_x25519_private.pem
+openssl pkey -pubin -in k/plain_x25519_public.pem >theirs
+ok "... and our public one" cmp theirs k/plain_x25519_public.pem
+text_of() { openssl pkey "$@" -noout -text 2>&1 | sed -n '/^pub:/,$p'; }
+like "openssl pkey -text shows our X25519 private key" \
+	"$(openssl pkey -in k/plain_x25519_private.pem -noout -text)" '^X25519 Private-Key:'
+is "... and from it computes the public key that we wrote" \
+	"$(text_of -in k/plain_x25519_private.pem)" \
+	"$(text_of -pubin -in k/plain_x25519_public.pem)"
+openssl pkeyutl -derive -inkey k/plain_x25519_private.pem -peerkey k/u2048_x25519_public.pem -out s1
+openssl pkeyutl -derive -inkey k/u2048_x25519_private.pem -peerkey k/plain_x25519_public.pem -out s2
+ok "openssl derives one secret from two pairs of ours" test "$(wc -c <s1)" = 32 -a \
+	"$(base64 <s1)" = "$(base64 <s2)"
+
+mkdir only
+run "$SMTP361" keygen -d only --only x25519 server
+is "--only x25519 makes one pair" "$RC $(ls only | tr '\n' ' ')" \
+	"0 server_x25519_private.pem server_x25519_public.pem "
+like "... tells one line" "$(cat o)" '^server: X25519 SHA256:[A-Za-z0-9+/]{43} \(made\)$'
+like "... and what every user needs" "$(cat e)" 'server_x25519_public\.pem.*user invite NAME'
+run "$SMTP361" keygen -d only --only rsa server
+is "--only rsa makes the other" "$RC $(ls only | wc -l)" "0 4"
+like "... tells one line" "$(cat o)" '^server: RSA 2048 SHA256:[A-Za-z0-9+/]{43} \(made\)$'
+is "nothing else is left in these folders" "$(leftovers k)$(leftovers only)" ""
 for mask in 000 077; do
 	(umask $mask && "$SMTP361" keygen -d k "m$mask" >/dev/null 2>&1)
 	is "under umask $mask the modes are the same" \
-		"$(mode k/m${mask}_private.pem) $(mode k/m${mask}_public.pem)" \
-		"600 644"
+		"$(mode k/m${mask}_private.pem) $(mode k/m${mask}_public.pem) $(:
+		)$(mode k/m${mask}_x25519_private.pem) $(mode k/m${mask}_x25519_public.pem)" \
+		"600 644 600 644"
 done
 
 mkdir all
 run "$SMTP361" keygen -d all --all
 is "--all ends with 0" "$RC" 0
-is "--all makes the server's and five clients' pairs" "$(ls all | tr '\n' ' ')" \
-	"client1_private.pem client1_public.pem client2_private.pem client2_public.pem $(:
-	)client3_private.pem client3_public.pem client4_private.pem client4_public.pem $(:
-	)client5_private.pem client5_public.pem server_private.pem server_public.pem "
-is "--all makes six different keys" \
-	"$(sha256sum all/*_private.pem | cut -c 1-64 | sort -u | wc -l)" 6
+is "--all makes the server's and five clients' pairs" "$(ls all)" "$(
+	for name in client1 client2 client3 client4 client5 server; do
+		for half in private public x25519_private x25519_public; do
+			echo ${name}_$half.pem
+		done
+	done
+)"
+is "--all makes twelve different keys" \
+	"$(sha256sum all/*_private.pem | cut -c 1-64 | sort -u | wc -l)" 12
 sums=$(sha256sum all/*.pem)
 run "$SMTP361" keygen -d all --all
 is "--all again is refused with 73" "$RC" 73
 is "--all again changes nothing" "$(sha256sum all/*.pem)" "$sums"
 mkdir two
 run "$SMTP361" keygen -d two alice bob
-is "two names make two pairs" "$RC $(ls two | wc -l)" "0 4"
+is "two names make two pairs of each kind" "$RC $(ls two | wc -l)" "0 8"
 
 # --- what exists ---
 
@@ -90,18 +129,65 @@ is "... and no other half is put beside it" "$(ls half)" plain_public.pem
 run "$SMTP361" keygen -d k --force plain
 is "--force replaces a pair" "$RC" 0
 ok "... both halves of it" pair k plain
+ok "... of either kind" pair k plain_x25519
+is "... and says so" "$(sed 's/SHA256:[^ ]*/F/' o)" "plain: RSA 2048 F (replaced)
+plain: X25519 F (replaced)"
 ok "... by another" must_fail 1 cmp -s away.pem k/plain_public.pem
 is "... with the same modes" "$(mode k/plain_private.pem) $(mode k/plain_public.pem)" "600 644"
+
+# one kind is there, and the other is not
+mkdir kinds && "$SMTP361" keygen -d kinds --only rsa a >o 2>&1
+line=$(sed -n 's/ (made)$//p' o)
+sums=$(sha256sum kinds/a_*.pem)
+run "$SMTP361" keygen -d kinds a
+is "an RSA pair is kept, and the X25519 pair made" "$RC $(cat o)" "0 $line (kept)
+a: X25519 SHA256:$(fingerprint_of kinds/a_x25519_public.pem) (made)"
+ok "... the RSA pair as it was" test "$sums" = "$(sha256sum kinds/a_p*.pem)"
+ok "... and both pairs are whole" pairs kinds a
+run "$SMTP361" keygen -d kinds a
+like "both pairs there: refused with 73, and the hint" "$RC $(cat e)" '^73 .*a_private\.pem: it exists'
+ok "... which is --force" grep -q '^hint: --force replaces the pair' e
+ok "... and no line was printed" test ! -s o
+for kind in rsa x25519; do
+	run "$SMTP361" keygen -d kinds --only $kind a
+	is "--only $kind of a pair that exists: 73" "$RC$(cat o)" 73
+done
+like "... naming its file" "$(cat e)" 'a_x25519_private\.pem: it exists'
+sums=$(sha256sum kinds/a_x*.pem)
+rm kinds/a_p*.pem
+run "$SMTP361" keygen -d kinds a
+is "an X25519 pair is kept, and the RSA pair made" "$RC $(sed 's/SHA256:[^ ]*/F/' o)" \
+	"0 a: X25519 F (kept)
+a: RSA 2048 F (made)"
+ok "... the X25519 pair as it was" test "$sums" = "$(sha256sum kinds/a_x*.pem)"
+rm kinds/a_public.pem kinds/a_x25519_public.pem
+run "$SMTP361" keygen -d kinds a
+is "halves of both kinds are completed" "$RC $(grep -c '(public half made from' o)" "0 2"
+ok "... both" pairs kinds a
+rsa=$(sha256sum kinds/a_p*.pem)
+run "$SMTP361" keygen -d kinds --force --only x25519 a
+is "--force --only x25519 replaces that pair" "$RC $(sed 's/SHA256:[^ ]*/F/' o)" \
+	"0 a: X25519 F (replaced)"
+ok "... by another" test "$sums" != "$(sha256sum kinds/a_x*.pem)"
+is "... and touches no RSA key" "$(sha256sum kinds/a_p*.pem)" "$rsa"
+mv kinds/a_private.pem kinds/a_x25519_private.pem . && rm kinds/a_public.pem
+run "$SMTP361" keygen -d kinds a
+like "an X25519 public key alone is refused with 73" "$RC $(cat e)" '^73 .*a_x25519_public\.pem'
+is "... and no RSA pair is made beside it" "$(ls kinds)" a_x25519_public.pem
+
 run "$SMTP361" keygen -d k twice twice
 is "the same name twice is refused the second time" "$RC" 73
-ok "... and the first pair is whole" pair k twice
+ok "... and the first pairs are whole" pairs k twice
 mkdir links && echo precious >target && ln -s ../target links/l_private.pem && ln -s ../target \
 	links/l_public.pem
-run "$SMTP361" keygen -d links l
+run "$SMTP361" keygen -d links --only rsa l
 is "symlinks in the place of keys are refused" "$RC" 73
+run "$SMTP361" keygen -d links l
+is "... are not kept, for they lead to no key" "$RC $(ls links | wc -l)" "78 2"
+ln -s ../target links/l_x25519_private.pem && ln -s ../target links/l_x25519_public.pem
 run "$SMTP361" keygen -d links --force l
 is "... and with --force replaced, not followed" "$RC $(cat target)" "0 precious"
-ok "... by a pair" pair links l
+ok "... by pairs" pairs links l
 run "$SMTP361" keygen -d no/folder a
 is "a folder that is not there: 66" "$RC" 66
 like "... is named" "$(cat e)" 'no/folder'
@@ -126,7 +212,7 @@ done
 wait "$pid1" "$pid2" "$pid3" "$pid4"
 is "of four keygens at once for one name one makes it" \
 	"$(cat rc1 rc2 rc3 rc4 | sort | tr '\n' ' ')" "0 73 73 73 "
-ok "... and the pair is whole" pair race same
+ok "... and both pairs are whole" pairs race same
 
 # --- full disks and kills ---
 
@@ -143,15 +229,22 @@ if mount_small 64k; then
 	is "... and nothing is left over" "$(ls -A small)" filler
 	truncate -s 57344 small/filler # room for two pages: the folder's own need none
 	run "$SMTP361" keygen -d small a
-	is "with room again it works" "$RC" 0
-	ok "... and the pair is whole" pair small a
+	is "room for one pair: 75" "$RC" 75
+	ok "... that pair is whole" pair small a
+	is "... and nothing is left over of the other" "$(ls -A small | tr '\n' ' ')" \
+		"a_private.pem a_public.pem filler "
+	truncate -s 49152 small/filler
+	run "$SMTP361" keygen -d small a
+	is "with room again the other is made" "$RC $(sed 's/.*SHA256:[^ ]*//' o | tr '\n' ' ')" \
+		"0  (kept)  (made) "
+	ok "... and both pairs are whole" pairs small a
 	umount "$ROOM" && ROOM=
 else
 	skip "a full disk: 75" "no tmpfs can be mounted"
 fi
 
-# after_kill DIR NAME: is what stands there a legal state, and does the next keygen complete it?
-after_kill() {
+# legal DIR NAME: is what stands there of one pair a legal state?
+legal() {
 	private=$1/$2_private.pem public=$1/$2_public.pem
 	if [ -e "$private" ]; then
 		[ "$(mode "$private")" = 600 ] || { echo "mode $(mode "$private")"; return 1; }
@@ -161,13 +254,17 @@ after_kill() {
 		return 1
 	fi
 	[ ! -e "$public" ] || pair "$1" "$2" || { echo "two halves of different keys"; return 1; }
+}
+
+# after_kill DIR NAME: are the states of both kinds legal, and does the next keygen complete them?
+after_kill() {
+	legal "$1" "$2" && legal "$1" "$2_x25519" || return 1
 	[ -n "$(ls -A "$1")" ] || return 0 # nothing was made; to make it then is no news, and slow
 	want=0
-	[ ! -e "$public" ] || want=73
+	[ ! -e "$1/$2_public.pem" ] || [ ! -e "$1/$2_x25519_public.pem" ] || want=73
 	must_fail $want "$SMTP361" keygen -d "$1" "$2" || return 1
-	pair "$1" "$2" || { echo "the next keygen left no pair"; return 1; }
-	[ $want = 73 ] || [ -z "$(leftovers "$1")" ] || { echo "left over: $(leftovers "$1")"; \
-		return 1; }
+	pairs "$1" "$2" || { echo "the next keygen left no pairs"; return 1; }
+	[ -z "$(leftovers "$1")" ] || { echo "left over: $(leftovers "$1")"; return 1; }
 }
 
 # kill_keygen BEFORE OPTION...: kill -9 at every file-system call of a keygen in a folder that is a
@@ -196,19 +293,26 @@ kill_keygen() {
 if command -v strace >/dev/null && [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null; then
 	mkdir none old && "$SMTP361" keygen -d old a >/dev/null 2>&1
 	kill_keygen none
-	is "killed at any of $points calls of a keygen, the next one completes or makes the pair" \
+	is "killed at any of $points calls of a keygen, the next one completes or makes the pairs" \
 		"$bad" ""
-	ok "... and there were enough calls to matter" test "$points" -gt 25
+	ok "... and there were enough calls to matter" test "$points" -gt 50
 	kill_keygen old --force
-	is "killed at any of $points calls of a keygen --force, one pair is whole or completed" \
+	is "killed at any of $points calls of a keygen --force, each pair is whole or completed" \
 		"$bad" ""
-	cp -a old half2 && rm half2/a_public.pem
+	cp -a old half2 && rm half2/a_public.pem half2/a_x25519_public.pem
 	kill_keygen half2
 	is "killed at any of $points calls of a completion, the next one completes it" "$bad" ""
+	cp -a old upgrade && rm upgrade/a_x25519_*.pem
+	kill_keygen upgrade
+	is "killed at any of $points calls beside an RSA pair, that is kept, and the other made" \
+		"$bad" ""
 
+	# of each kind: the private half, the folder, the public half, the folder
 	for call in fsync:error=EIO:when=1 fsync:error=EIO:when=2 fsync:error=EIO:when=3 \
-		write:error=ENOSPC:when=1 \
-		fchmod:error=EIO:when=1 linkat:error=ENOSPC:when=1; do
+		fsync:error=EIO:when=5 fsync:error=EIO:when=6 fsync:error=EIO:when=7 \
+		fsync:error=EIO:when=8 write:error=ENOSPC:when=1 write:error=ENOSPC:when=3 \
+		fchmod:error=EIO:when=1 fchmod:error=EIO:when=3 linkat:error=ENOSPC:when=1 \
+		linkat:error=ENOSPC:when=3; do
 		rm -rf victim && mkdir victim
 		run strace -f -qq -o trace -e "trace=${call%%:*}" -e "inject=$call" "$SMTP361" \
 			keygen -d victim a
@@ -221,6 +325,9 @@ if command -v strace >/dev/null && [ -z "$SANITIZED" ] && strace -qq -o trace tr
 			keygen -d victim a
 		ok "without a seed ($call) there is no key, or a second source gave it" \
 			sh -c "[ $RC = 75 ] && [ -z \"\$(ls -A victim)\" ]"
+		run strace -f -qq -o trace -e trace=getrandom -e "inject=$call:when=1" "$SMTP361" \
+			keygen -d victim --only x25519 a
+		ok "... nor one of X25519" sh -c "[ $RC = 75 ] && [ -z \"\$(ls -A victim)\" ]"
 	done
 else
 	skip "killed at any call of a keygen, the next one completes or makes the pair" "no strace"
@@ -496,6 +603,141 @@ done
 cp "$good" as-server/server_private.pem && chmod 644 as-server/server_private.pem
 refused "serve refuses a private key that others can read" server_private.pem \
 	"$SMTP361" serve -d as-server -l 127.0.0.1:0
+
+# the same of X25519 keys. A private half is read to be completed, a public one to be kept, and
+# nothing is made beside a bad one.
+mkdir x25519 xbad
+quiet_ssl genpkey -algorithm X25519 -out x25519/good
+quiet_ssl pkey -in x25519/good -pubout -out x25519/good.pub
+xgood=$PWD/x25519/good xpub=$PWD/x25519/good.pub
+give_x25519() { # PRIVATE [PUBLIC]: the only files in x25519/k
+	rm -rf x25519/k && mkdir x25519/k
+	cat "$1" >x25519/k/a_x25519_private.pem && chmod 600 x25519/k/a_x25519_private.pem
+	[ $# = 1 ] || cat "$2" >x25519/k/a_x25519_public.pem
+}
+reads_private() { # TITLE FILE: as a half that is completed
+	give_x25519 "$2"
+	run "$SMTP361" keygen -d x25519/k --only x25519 a
+	is "$1" "$RC $(cat x25519/k/a_x25519_public.pem)" "0 $(public_of "$xgood")"
+}
+reads_public() { # TITLE FILE: as a half that is kept
+	give_x25519 "$xgood" "$2"
+	run timeout 20 "$SMTP361" keygen -d x25519/k a
+	like "$1" "$RC $(cat o)" "^0 a: X25519 SHA256:$(fingerprint_of "$xpub" | sed 's/+/[+]/g') \\(kept\\)"
+}
+reads_private "openssl genpkey -algorithm X25519 is read" "$xgood"
+reads_public "... and its public half" "$xpub"
+sed 's/$/\r/' "$xgood" >x25519/crlf && sed 's/$/\r/' "$xpub" >x25519/crlf.pub
+reads_private "X25519 keys with CRLF line ends are read" x25519/crlf
+reads_public "... and public ones" x25519/crlf.pub
+(echo "a comment ahead of it" && printf %s "$(cat "$xgood")") >x25519/text
+reads_private "text around it, and no last newline, do no harm" x25519/text
+
+: >xbad/empty.private.pem
+echo "this is no key" >xbad/prose.private.pem
+head -c 300 /dev/urandom >xbad/random.private.pem
+sed '$d' "$xgood" >xbad/no-end.private.pem
+head -n 1 "$xgood" >xbad/begin-alone.private.pem
+sed '2s/^..../!*#,/' "$xgood" >xbad/bad-base64.private.pem
+sed '2d' "$xgood" >xbad/no-content.private.pem
+cat "$xgood" "$xgood" >xbad/two-keys.private.pem
+cat "$xgood" "$xpub" >xbad/private-and-public.private.pem
+cp "$xpub" xbad/public-for-private.private.pem
+sed 's/-----END.*/-----END PUBLIC KEY-----/' "$xgood" >xbad/other-end.private.pem
+quiet_ssl pkey -in "$xgood" -outform DER -out xbad/der.private.pem
+quiet_ssl pkey -in "$xgood" -aes128 -passout pass:secret -out xbad/encrypted.private.pem
+cp "$good" xbad/RSA-pkcs1.private.pem
+quiet_ssl pkey -in "$good" -out xbad/RSA-pkcs8.private.pem
+cp bad/ec-sec1.private.pem xbad/EC-sec1.private.pem
+cp bad/ec-pkcs8.private.pem xbad/EC-pkcs8.private.pem
+for f in empty prose random no-content; do
+	cp xbad/$f.private.pem xbad/$f.public.pem
+done
+sed '$d' "$xpub" >xbad/no-end.public.pem
+sed '2s/^..../!*#,/' "$xpub" >xbad/bad-base64.public.pem
+cat "$xpub" "$xpub" >xbad/two-keys.public.pem
+cp "$xgood" xbad/private-for-public.public.pem
+quiet_ssl pkey -pubin -in "$xpub" -outform DER -out xbad/der.public.pem
+cp "$pub" xbad/RSA-spki.public.pem
+quiet_ssl rsa -pubin -in "$pub" -RSAPublicKey_out -out xbad/RSA-pkcs1.public.pem
+cp bad/ec.public.pem xbad/EC.public.pem
+for kind in X448 Ed25519 Ed448; do
+	quiet_ssl genpkey -algorithm $kind -out xbad/$kind.private.pem
+	quiet_ssl pkey -in xbad/$kind.private.pem -pubout -out xbad/$kind.public.pem
+done
+# der HEX LABEL: as PEM
+der() {
+	echo "-----BEGIN $2-----"
+	perl -e 'print pack "H*", shift' "$1" | base64 -w 64
+	echo "-----END $2-----"
+}
+b31=$(printf '%062d' 7) b32=$(printf '%064d' 7) b33=$(printf '%066d' 7) zeros=$(printf '%064d' 0)
+alg=300506032b656e
+der "302d020100${alg}0421041f$b31" "PRIVATE KEY" >xbad/31-bytes.private.pem
+der "302f020100${alg}04230421$b33" "PRIVATE KEY" >xbad/33-bytes.private.pem
+der "302e020100${alg}04220420$zeros" "PRIVATE KEY" >xbad/zeros.private.pem
+der "302e020102${alg}04220420$b32" "PRIVATE KEY" >xbad/version-2.private.pem
+der "3051020101${alg}04220420${b32}812100$b32" "PRIVATE KEY" >xbad/public-disagrees.private.pem
+der "3029${alg}032000$b31" "PUBLIC KEY" >xbad/31-bytes.public.pem
+der "302b${alg}032200$b33" "PUBLIC KEY" >xbad/33-bytes.public.pem
+der "302a${alg}032100$zeros" "PUBLIC KEY" >xbad/zeros.public.pem
+der "302a${alg}032100ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f" "PUBLIC KEY" \
+	>xbad/low-order.public.pem
+der "302a${alg}032100$b32" "PUBLIC KEY" >x25519/seven
+ok "the bytes that these are made of would be a key" openssl pkey -pubin -in x25519/seven -noout
+for f in xbad/*.private.pem; do
+	what=${f#xbad/} what=${what%.private.pem}
+	give_x25519 "$f"
+	refused "X25519 private key, $what: keygen refuses it, 78" a_x25519_private.pem \
+		"$SMTP361" keygen -d x25519/k a
+	is "... and makes nothing" "$(ls x25519/k)" a_x25519_private.pem
+	case $what in
+	RSA* | EC* | X448 | Ed*) ok "... naming its kind" grep -q "no X25519 key: it is ${what%-*}\$" e ;;
+	3?-bytes) ok "... counting it" grep -q "has ${what%-bytes} bytes, not 32" e ;;
+	encrypted) ok "... with the cure" grep -q 'hint: take its passphrase off' e ;;
+	esac
+done
+for f in xbad/*.public.pem; do
+	what=${f#xbad/} what=${what%.public.pem}
+	give_x25519 "$xgood" "$f"
+	refused "X25519 public key, $what: keygen refuses it, 78" a_x25519_public.pem \
+		"$SMTP361" keygen -d x25519/k a
+	is "... and makes nothing" "$(ls x25519/k | wc -l)" 2
+	case $what in
+	RSA* | EC* | X448 | Ed*) ok "... naming its kind" grep -q "no X25519 key: it is ${what%-*}\$" e ;;
+	3?-bytes) ok "... counting it" grep -q "has ${what%-bytes} bytes, not 32" e ;;
+	zeros | low-order) ok "... saying why" grep -q 'is of low order' e ;;
+	esac
+done
+for m in 0644 0640 0604 0601; do
+	give_x25519 "$xgood" && chmod $m x25519/k/a_x25519_private.pem
+	refused "an X25519 private key of mode $m is refused" a_x25519_private.pem \
+		"$SMTP361" keygen -d x25519/k a
+	ok "... with the cure" grep -q 'hint: chmod 600 a_x25519_private\.pem' e
+done
+for what in folder FIFO "dangling link" "file of 2 GB"; do
+	for half in private public; do
+		give_x25519 "$xgood" "$xpub"
+		odd_file="x25519/k/a_x25519_$half.pem"
+		rm "$odd_file"
+		[ $half = public ] || rm x25519/k/a_x25519_public.pem
+		case $what in
+		folder) mkdir -m 700 "$odd_file" ;;
+		FIFO) mkfifo -m 600 "$odd_file" ;;
+		"dangling link") ln -s nowhere "$odd_file" ;;
+		"file of 2 GB") truncate -s 2G "$odd_file" && chmod 600 "$odd_file" ;;
+		esac
+		run timeout 5 "$SMTP361" keygen -d x25519/k a
+		like "a $what as a_x25519_$half.pem: 66 or 78 at once, and named" "$RC $(cat e)" \
+			"^(66|78) .*a_x25519_$half\\.pem"
+	done
+done
+# and the other way round
+cp user_pass.json as-server/ && cat "$xgood" >as-server/server_private.pem && chmod 600 \
+	as-server/server_private.pem
+refused "an X25519 key as the server's RSA key is refused" server_private.pem \
+	"$SMTP361" serve -d as-server -l 127.0.0.1:0
+ok "... naming its kind" grep -q 'no RSA key: it is X25519$' e
 
 # what is no regular file: bounded in time and memory, 66 or 78, and named
 odd() { # WHAT

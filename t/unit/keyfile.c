@@ -5,12 +5,18 @@
 #include "../../crypto/pem.h"
 
 static struct rsa_public public;
+static uint8_t point[X25519_BYTES];
 static enum keyfile_made made;
 static struct err e;
 
 static int generate(const char *name, bool force)
 {
 	return keyfile_generate(folder.fd, name, 2048, force, &made, &public, &e);
+}
+
+static int generate_x25519(const char *name, bool force)
+{
+	return keyfile_generate_x25519(folder.fd, name, force, &made, point, &e);
 }
 
 static unsigned mode_of(const char *name)
@@ -33,6 +39,20 @@ static void assert_pair(const char *name)
 	}
 	assert_memory_equal(half.n, public.n, public.n_len);
 	assert_memory_equal(secret.public.n, public.n, public.n_len);
+}
+
+/* The same of its X25519 pair and `point`. */
+static void assert_x25519_pair(const char *name)
+{
+	struct x25519_pair secret;
+	uint8_t half[X25519_BYTES];
+
+	if (keyfile_load_x25519_public(folder.fd, name, half, &e) != 0 ||
+		keyfile_load_x25519_private(folder.fd, name, &secret, &e) != 0) {
+		fail_msg("%s", e.text);
+	}
+	assert_memory_equal(half, point, sizeof half);
+	assert_memory_equal(secret.public, point, sizeof point);
 }
 
 static void pair_made(void **state)
@@ -217,6 +237,164 @@ static void fingerprints(void **state)
 	assert_string_not_equal(one, two);
 }
 
+static void x25519_made(void **state)
+{
+	struct buf text = {0};
+	uint8_t old[X25519_BYTES];
+
+	(void)state;
+	assert_int_equal(generate_x25519("client1", false), 0);
+	assert_int_equal(made, KEYFILE_GENERATED);
+	assert_x25519_pair("client1");
+	assert_int_equal(mode_of("client1_x25519_private.pem"), 0600);
+	assert_int_equal(mode_of("client1_x25519_public.pem"), 0644);
+	assert_int_equal(count_names("."), 2);
+	slurp("client1_x25519_private.pem", &text);
+	assert_memory_equal(text.p, "-----BEGIN PRIVATE KEY-----\n", 28);
+	slurp("client1_x25519_public.pem", &text);
+	assert_memory_equal(text.p, "-----BEGIN PUBLIC KEY-----\n", 27);
+	buf_free(&text);
+
+	memcpy(old, point, sizeof old);
+	assert_refused(generate_x25519("client1", false), e, EX_CANTCREAT);
+	assert_contains(e.text, "client1_x25519_private.pem");
+	assert_contains(e.text, "hint: --force");
+	assert_x25519_pair("client1");
+	assert_int_equal(generate_x25519("client1", true), 0);
+	assert_int_equal(made, KEYFILE_REPLACED);
+	assert_memory_not_equal(old, point, sizeof old);
+	assert_x25519_pair("client1");
+	assert_int_equal(count_names("."), 2);
+}
+
+static void x25519_halves(void **state)
+{
+	uint8_t old[X25519_BYTES];
+
+	(void)state;
+	assert_int_equal(generate_x25519("a", false), 0);
+	memcpy(old, point, sizeof old);
+	assert_int_equal(unlinkat(folder.fd, "a_x25519_public.pem", 0), 0);
+	memset(point, 0, sizeof point);
+	assert_int_equal(generate_x25519("a", false), 0);
+	assert_int_equal(made, KEYFILE_COMPLETED);
+	assert_memory_equal(old, point, sizeof old);
+	assert_x25519_pair("a");
+	assert_int_equal(unlinkat(folder.fd, "a_x25519_private.pem", 0), 0);
+	assert_refused(generate_x25519("a", false), e, EX_CANTCREAT);
+	assert_contains(e.text, "a_x25519_public.pem");
+	assert_int_equal(count_names("."), 1);
+	spew_text("b_x25519_private.pem", "damaged");
+	assert_refused(generate_x25519("b", false), e, EX_CONFIG);
+	assert_contains(e.text, "b_x25519_private.pem");
+	assert_int_equal(count_names("."), 2);
+}
+
+/* The two kinds of a name know nothing of each other, but where a name could feign a kind. */
+static void kinds_apart(void **state)
+{
+	static struct rsa_private secret;
+	enum keyfile_state found;
+	struct x25519_pair pair;
+	struct rsa_public half;
+
+	(void)state;
+	assert_int_equal(generate("a", false), 0);
+	assert_int_equal(keyfile_look(folder.fd, "a", KEYFILE_RSA, &found, &e), 0);
+	assert_int_equal(found, KEYFILE_WHOLE);
+	assert_int_equal(keyfile_look(folder.fd, "a", KEYFILE_X25519, &found, &e), 0);
+	assert_int_equal(found, KEYFILE_NONE);
+	assert_int_equal(generate_x25519("a", false), 0);
+	assert_pair("a");
+	assert_x25519_pair("a");
+	assert_int_equal(count_names("."), 4);
+
+	assert_true(keyfile_name_valid("a") && keyfile_name_valid("x25519"));
+	assert_true(keyfile_name_valid("a_x25519_") && keyfile_name_valid("ax25519"));
+	assert_false(keyfile_name_valid("a_x25519") || keyfile_name_valid("_x25519"));
+	assert_false(keyfile_name_valid("") || keyfile_name_valid("a/b"));
+	assert_refused(generate("a_x25519", true), e, EX_USAGE);
+	assert_refused(generate_x25519("a_x25519", true), e, EX_USAGE);
+	assert_x25519_pair("a");
+	/* read as RSA they are refused for what they are */
+	assert_refused(keyfile_load_public(folder.fd, "a_x25519", &half, &e), e, EX_CONFIG);
+	assert_contains(e.text, "a_x25519_public.pem: it is no RSA key: it is X25519");
+	assert_refused(keyfile_load_private(folder.fd, "a_x25519", &secret, &e), e, EX_CONFIG);
+	assert_contains(e.text, "a_x25519_private.pem: it is no RSA key: it is X25519");
+	assert_int_equal(
+		renameat(folder.fd, "a_private.pem", folder.fd, "a_x25519_private.pem"), 0);
+	assert_refused(keyfile_load_x25519_private(folder.fd, "a", &pair, &e), e, EX_CONFIG);
+	assert_contains(e.text, "a_x25519_private.pem: it is no X25519 key: it is RSA");
+	assert_int_equal(renameat(folder.fd, "a_public.pem", folder.fd, "a_x25519_public.pem"), 0);
+	assert_refused(keyfile_load_x25519_public(folder.fd, "a", point, &e), e, EX_CONFIG);
+	assert_contains(e.text, "a_x25519_public.pem: it is no X25519 key: it is RSA");
+}
+
+static void states_looked_at(void **state)
+{
+	static const struct {
+		const char *private, *public;
+	} files[KEYFILE_KINDS] = {[KEYFILE_RSA] = {"a_private.pem", "a_public.pem"},
+		[KEYFILE_X25519] = {"a_x25519_private.pem", "a_x25519_public.pem"}};
+	enum keyfile_state found;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(files); i++) {
+		enum keyfile_kind k = (enum keyfile_kind)i;
+		char stale[64];
+		assert_int_equal(keyfile_look(folder.fd, "a", k, &found, &e), 0);
+		assert_int_equal(found, KEYFILE_NONE);
+		spew_text(files[i].private, "");
+		assert_int_equal(keyfile_look(folder.fd, "a", k, &found, &e), 0);
+		assert_int_equal(found, KEYFILE_PRIVATE_ALONE);
+		spew_text(files[i].public, "");
+		(void)snprintf(stale, sizeof stale, ".%s.new", files[i].private);
+		spew_text(stale, "half of a key");
+		assert_int_equal(keyfile_look(folder.fd, "a", k, &found, &e), 0);
+		assert_int_equal(found, KEYFILE_WHOLE);
+		assert_int_equal(count_names("."), 2); /* what a killed writer left is gone */
+		assert_int_equal(unlinkat(folder.fd, files[i].private, 0), 0);
+		assert_int_equal(keyfile_look(folder.fd, "a", k, &found, &e), 0);
+		assert_int_equal(found, KEYFILE_PUBLIC_ALONE);
+		assert_int_equal(unlinkat(folder.fd, files[i].public, 0), 0);
+	}
+	assert_refused(keyfile_look(folder.fd, "../a", KEYFILE_RSA, &found, &e), e, EX_USAGE);
+}
+
+static void x25519_refused(void **state)
+{
+	struct x25519_pair secret;
+
+	(void)state;
+	assert_refused(keyfile_load_x25519_public(folder.fd, "../a", point, &e), e, EX_USAGE);
+	assert_refused(keyfile_load_x25519_public(folder.fd, "a", point, &e), e, EX_NOINPUT);
+	assert_contains(e.text, "a_x25519_public.pem");
+	assert_refused(keyfile_load_x25519_private(folder.fd, "a", &secret, &e), e, EX_NOINPUT);
+	assert_int_equal(mkfifoat(folder.fd, "f_x25519_private.pem", 0600), 0);
+	assert_refused(keyfile_load_x25519_private(folder.fd, "f", &secret, &e), e, EX_NOINPUT);
+	assert_int_equal(mkdirat(folder.fd, "f_x25519_public.pem", 0700), 0);
+	assert_refused(keyfile_load_x25519_public(folder.fd, "f", point, &e), e, EX_NOINPUT);
+
+	assert_int_equal(generate_x25519("a", false), 0);
+	assert_int_equal(fchmodat(folder.fd, "a_x25519_private.pem", 0644, 0), 0);
+	assert_refused(keyfile_load_x25519_private(folder.fd, "a", &secret, &e), e, EX_CONFIG);
+	assert_contains(e.text, "others can read it (mode 0644)");
+	assert_contains(e.text, "hint: chmod 600 a_x25519_private.pem");
+}
+
+static void x25519_fingerprints(void **state)
+{
+	/* RFC 7748 6.1, Alice; openssl pkey -pubin -outform DER | openssl dgst -sha256 */
+	static const char alice[] =
+		"8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a";
+	char text[KEYFILE_FINGERPRINT_MAX];
+
+	(void)state;
+	assert_int_equal(hex_decode(point, sizeof point, alice, strlen(alice)), 0);
+	assert_int_equal(keyfile_x25519_fingerprint(point, text), 0);
+	assert_string_equal(text, "SHA256:KRxSk+AwRSpZmFGnxymPPxbD/xvfr8tZiSfyYx+fpkE");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +412,16 @@ int main(void)
 		T_FOLDER("a half in the other's place is refused", wrong_half),
 		T_FOLDER("a file of 65536 bytes is still read", margins_limit),
 		T_FOLDER("a fingerprint is that of the key alone", fingerprints),
+		T_FOLDER("an X25519 pair is made, never overwritten, and replaced by force",
+			x25519_made),
+		T_FOLDER("an X25519 private half alone is completed, a public one left alone",
+			x25519_halves),
+		T_FOLDER("the kinds of a name do not meet, and no name feigns a kind", kinds_apart),
+		T_FOLDER("each state on disk is told, and what a killed writer left removed",
+			states_looked_at),
+		T_FOLDER("no X25519 key, a FIFO, a folder, one open to others: refused by name",
+			x25519_refused),
+		T_FOLDER("an X25519 fingerprint is that of its SPKI", x25519_fingerprints),
 	};
 	return RUN(tests);
 }

@@ -121,7 +121,9 @@ static void other_algorithm(void **state)
 
 	(void)state;
 	assert_refused(read_public("PUBLIC KEY", x25519, sizeof x25519, &e), e, EX_CONFIG);
-	assert_contains(e.text, "it is no RSA key");
+	assert_contains(e.text, "it is no RSA key: it is X25519");
+	assert_refused(read_private("EC PRIVATE KEY", x25519, sizeof x25519, &e), e, EX_CONFIG);
+	assert_contains(e.text, "it is no RSA key: it is EC");
 }
 
 static void cut_anywhere(void **state)
@@ -232,7 +234,7 @@ int main(void)
 		T("a public key is read as SPKI and as PKCS#1", public_forms),
 		T("a private key is read as PKCS#1 and as PKCS#8", private_forms),
 		T("a wrong label is refused, and a passphrase gets a hint", wrong_labels),
-		T("an X25519 key is told to be no RSA key", other_algorithm),
+		T("an X25519 or EC key is told to be no RSA key", other_algorithm),
 		T("a key cut anywhere is refused", cut_anywhere),
 		T("a key with a byte behind it is refused", grown),
 		T("a changed public key is refused or another sound one", changed_public),
