@@ -56,10 +56,24 @@ int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, st
 
 int box_list(
 	struct box *b, const struct box_scan *scan, mailbox_visit *visit, void *arg, struct err *e);
-/* The message's record, its file's name, and the file open for reading, checked to be the one that
- * the record tells of. The descriptor, or -1 (EX_NOINPUT: gone). */
+/* In the order of arrival, behind a message; see mailbox.h. after may be NULL. */
+int box_list_behind(struct box *b, const struct box_scan *scan, const uint8_t *after,
+	mailbox_visit *visit, void *arg, struct err *e);
+/* What the index tells of one message. */
+struct box_found {
+	struct mailbox_meta meta;
+	char name[NAME_MAX + 1]; /* of its file */
+	struct index_file file;
+	uint64_t where; /* its record */
+};
+
+/* Find a message, and open its file for reading, checked to be the one that the record tells of.
+ * The descriptor, or -1 (EX_NOINPUT: gone). */
 int box_find(struct box *b, const struct box_scan *scan, const struct mailbox_ref *ref,
-	struct index_record *r, char name[static NAME_MAX + 1], struct err *e);
+	struct box_found *found, struct err *e);
+/* Does the folder hold this message? After a crash: it is looked at, not the index. 1, 0, or -1. */
+int box_holds(struct box *b, const struct box_scan *scan, const uint8_t id[static MAILBOX_ID_BYTES],
+	struct err *e);
 /* The file of a message, open for reading, its size checked against what was delivered. The
  * descriptor, or -1 (EX_NOINPUT gone, EX_DATAERR damaged). */
 int box_open_message(struct box *b, const struct box_scan *scan, const struct mailbox_ref *ref,
@@ -86,7 +100,7 @@ int box_confirm(struct box *b, const struct mailbox_meta *meta, const struct box
 /* Take a linked message back. 0, or -1. */
 int box_undo(struct box *b, const struct mailbox_meta *meta, const struct box_place *place,
 	struct err *e);
-int box_remove(
-	struct box *b, const struct box_scan *scan, const struct mailbox_ref *ref, struct err *e);
+/* Remove a message that box_find found. 0, or -1. */
+int box_remove(struct box *b, const struct box_found *found, struct err *e);
 
 #endif

@@ -12,20 +12,6 @@
 #include "../crypto/file.h"
 #include "../crypto/random.h"
 
-struct mailbox_draft {
-	struct files *f;
-	int fd;          /* locked, so that recover() tells a live draft from a dead one */
-	char name[40];   /* in the spool; empty while the inode has no name */
-	char source[64]; /* "/proc/self/fd/N" for an inode without a name */
-	size_t head_n;
-	uint64_t bytes;   /* header included */
-	uint64_t started; /* of them, how many the disk was asked to write already */
-};
-
-struct mailbox_reader {
-	int fd;
-};
-
 /* --- preparing --- */
 
 static int files_prepare(struct mailbox *m, const char *user, struct err *e)
@@ -297,7 +283,7 @@ static int link_all(const struct mailbox_draft *d, const struct mailbox_meta *me
 	return confirmed == to->n ? 0 : -1;
 }
 
-static int files_deliver(struct mailbox_draft *d, const struct mailbox_meta *meta, const void *head,
+int files_deliver(struct mailbox_draft *d, const struct mailbox_meta *meta, const void *head,
 	const struct users_list *to, struct err *e)
 {
 	char intent[2 * MAILBOX_ID_BYTES + 1];
@@ -320,89 +306,6 @@ static int files_deliver(struct mailbox_draft *d, const struct mailbox_meta *met
 	return rc;
 }
 
-/* --- reading --- */
-
-static int files_list(
-	struct mailbox *m, const char *user, mailbox_visit *visit, void *arg, struct err *e)
-{
-	struct files *f = (struct files *)m;
-	struct box b;
-	int rc;
-
-	if (box_open(&b, f->root, user, e) != 0) {
-		return -1;
-	}
-	rc = box_list(&b, &f->scan, visit, arg, e);
-	box_close(&b);
-	return rc;
-}
-
-static int files_open(struct mailbox *m, const char *user, const struct mailbox_ref *ref,
-	struct mailbox_reader **out, uint64_t *size, struct err *e)
-{
-	struct files *f = (struct files *)m;
-	struct mailbox_reader *r = calloc(1, sizeof *r);
-	struct box b;
-
-	if (r == NULL) {
-		return err_set(e, EX_TEMPFAIL, "cannot open a message: out of memory");
-	}
-	if (box_open(&b, f->root, user, e) != 0) {
-		free(r);
-		return -1;
-	}
-	r->fd = box_open_message(&b, &f->scan, ref, size, e);
-	box_close(&b);
-	if (r->fd < 0) {
-		free(r);
-		return -1;
-	}
-	*out = r;
-	return 0;
-}
-
-static int files_read(struct mailbox_reader *r, uint64_t offset, void *p, size_t n, struct err *e)
-{
-	uint8_t *s = p;
-
-	while (n > 0) {
-		ssize_t k = pread(r->fd, s, n, (off_t)offset);
-		if (k < 0 && errno != EINTR) {
-			return err_sys(e, EX_TEMPFAIL, "cannot read a message");
-		}
-		if (k == 0) {
-			return err_set(e, EX_NOINPUT, "the message has become shorter");
-		}
-		s += k > 0 ? k : 0;
-		n -= k > 0 ? (size_t)k : 0;
-		offset += k > 0 ? (uint64_t)k : 0;
-	}
-	return 0;
-}
-
-static void files_done(struct mailbox_reader *r)
-{
-	if (r != NULL) {
-		(void)close(r->fd);
-		free(r);
-	}
-}
-
-static int files_remove(
-	struct mailbox *m, const char *user, const struct mailbox_ref *ref, struct err *e)
-{
-	struct files *f = (struct files *)m;
-	struct box b;
-	int rc;
-
-	if (box_open(&b, f->root, user, e) != 0) {
-		return -1;
-	}
-	rc = box_remove(&b, &f->scan, ref, e);
-	box_close(&b);
-	return rc;
-}
-
 /* --- the engine --- */
 
 static void files_close(struct mailbox *m)
@@ -422,8 +325,11 @@ static const struct mailbox_ops files_ops = {
 	.begin = files_begin,
 	.append = files_append,
 	.deliver = files_deliver,
+	.deliver_once = files_deliver_once,
 	.discard = files_discard,
 	.list = files_list,
+	.list_behind = files_list_behind,
+	.find = files_find,
 	.open = files_open,
 	.read = files_read,
 	.done = files_done,

@@ -59,6 +59,7 @@ struct index_record {
 	const char *source, *title, *name;
 	size_t source_n, title_n, name_n;
 	uint64_t offset; /* of the record in the file */
+	uint64_t rank;   /* by (time, id), from 1; set by a listing */
 };
 
 /* Open, creating it where the folder can be written. What is no regular file is left alone (fd -1).

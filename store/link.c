@@ -179,28 +179,24 @@ int box_undo(struct box *b, const struct mailbox_meta *meta, const struct box_pl
 
 /* --- removing --- */
 
-int box_remove(
-	struct box *b, const struct box_scan *scan, const struct mailbox_ref *ref, struct err *e)
+int box_remove(struct box *b, const struct box_found *found, struct err *e)
 {
-	char name[NAME_MAX + 1];
-	struct index_record r;
 	struct edit ed;
-	int fd = box_find(b, scan, ref, &r, name, e), rc;
+	struct stat st;
+	int rc;
 
-	if (fd < 0) {
-		return -1;
-	}
-	(void)close(fd); /* it was the right file a moment ago */
 	if (edit_begin(b, &ed, e) != 0) {
 		return -1;
 	}
-	rc = unlinkat(b->dir, name, 0);
-	if (rc != 0) {
+	rc = fstatat(b->dir, found->name, &st, AT_SYMLINK_NOFOLLOW);
+	if (rc == 0 && !box_same_file(&found->file, &st)) {
+		rc = box_gone(b, e); /* removed meanwhile, and the name given to another */
+	} else if (rc != 0 || unlinkat(b->dir, found->name, 0) != 0) {
 		rc = errno == ENOENT
 			     ? box_gone(b, e)
 			     : err_sys(e, EX_TEMPFAIL, "cannot remove a message of %s", b->user);
 	} else {
-		(void)set_state(b, ref->id, r.offset, INDEX_DEAD, NULL);
+		(void)set_state(b, found->meta.id, found->where, INDEX_DEAD, NULL);
 	}
 	edit_end(b, &ed);
 	return rc == 0 ? file_sync(b->dir, b->user, e) : rc;

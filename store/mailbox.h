@@ -15,6 +15,8 @@
  *   5  in all of them, the folders synced, the records LIVE             listed
  *   6  .spool/ID gone, .spool synced; acknowledged                      listed
  *
+ * deliver_once() has a state of its own beside these, in sent.h.
+ *
  * With one recipient the link is the one atomic step. .index is a cache of what the folder holds
  * and is never needed for the promise: index.h tells how a stale one is noticed.
  *
@@ -41,6 +43,7 @@ struct mailbox_meta {
 	uint8_t id[MAILBOX_ID_BYTES];
 	int64_t time_us; /* when the whole message had arrived, microseconds since 1970 */
 	uint64_t chars;  /* of content: Unicode code points */
+	uint64_t index;  /* in the list by (time, id), from 1; set by listings */
 	bool damaged;    /* listed so that nobody misses it; it cannot be read */
 	char source[USER_NAME_MAX + 1];
 	char title[MAILBOX_TITLE_BYTES + 1]; /* UTF-8, no LF, CR or NUL */
@@ -84,11 +87,24 @@ struct mailbox_ops {
 	/* Put the header in its place and deliver to all or to none. */
 	int (*deliver)(struct mailbox_draft *d, const struct mailbox_meta *meta, const void *head,
 		const struct users_list *to, struct err *e);
+	/* The same, but only if meta->source has not sent a message with this id before, whatever
+	 * crash came between: *again says that there was one, and nothing more is stored. */
+	int (*deliver_once)(struct mailbox_draft *d, const struct mailbox_meta *meta,
+		const void *head, const struct users_list *to, bool *again, struct err *e);
 	void (*discard)(struct mailbox_draft *d); /* NULL is fine */
 
 	/* Visit the user's messages, by (time, id), oldest first. */
 	int (*list)(struct mailbox *m, const char *user, mailbox_visit *visit, void *arg,
 		struct err *e);
+	/* Visit what came to be listed behind this message (NULL: everything), in that order:
+	 * unlike the order of times, nothing is ever listed ahead of what was seen. (When a folder
+	 * was changed by hand or a crash, its messages are as if they had come by their times.)
+	 * EX_NOINPUT when that message is not there. */
+	int (*list_behind)(struct mailbox *m, const char *user, const uint8_t *after,
+		mailbox_visit *visit, void *arg, struct err *e);
+	/* Find a message by its id: *meta, and *ref for the functions below. */
+	int (*find)(struct mailbox *m, const char *user, const uint8_t id[static MAILBOX_ID_BYTES],
+		struct mailbox_meta *meta, struct mailbox_ref *ref, struct err *e);
 	/* Open a message for reading; *size is its length in bytes, header included. */
 	int (*open)(struct mailbox *m, const char *user, const struct mailbox_ref *ref,
 		struct mailbox_reader **out, uint64_t *size, struct err *e);

@@ -44,7 +44,7 @@ static int take_part(struct users_list *l, const uint8_t *p, size_t n, struct er
 
 int users_split(struct users_list *out, const void *text, size_t n, struct err *e)
 {
-	const uint8_t *p = text;
+	const uint8_t *p = n == 0 ? (const uint8_t *)"" : text;
 	size_t parts = 1, start = 0;
 
 	*out = (struct users_list){0};

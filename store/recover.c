@@ -11,16 +11,24 @@
 
 enum { LOCK_TRIES = 20, LOCK_WAIT_MS = 10 };
 
+/* Does the name in the spool still stand for this file? */
+static bool still_named(const struct files *f, const char *name, int fd)
+{
+	struct stat named, ours;
+
+	return fstatat(f->spool, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &ours) == 0 &&
+	       named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
+}
+
 /* Nobody is writing it: its lock can be had. A listing may hold it for a moment, a delivery for
  * longer. The descriptor, or -1. */
 static int open_orphan(const struct files *f, const char *name)
 {
 	int fd = openat(f->spool, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
 
 	for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-			if (fstatat(f->spool, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			if (still_named(f, name, fd)) {
 				return fd;
 			}
 			break; /* the delivery ended well meanwhile, and took it away */
@@ -46,6 +54,9 @@ static int complete_one(const struct files *f, const char *intent, const struct 
 		return faccessat(f->root, user, F_OK, AT_SYMLINK_NOFOLLOW) != 0 ? 0 : -1;
 	}
 	rc = box_has_inode(&b, st, e);
+	if (rc == 0) { /* or another try of the same message, under its id */
+		rc = box_holds(&b, &f->scan, meta->id, e);
+	}
 	if (rc == 0) {
 		rc = box_link(&b, &from, meta, st, &place, e);
 		rc = rc == 0 ? file_sync(b.dir, user, e) : rc;
@@ -115,6 +126,31 @@ static int recover_one(const struct files *f, const char *name, struct err *e)
 		rc = complete(f, name, fd, e);
 	} else if (unlinkat(f->spool, name, 0) != 0 && errno != ENOENT) {
 		rc = err_sys(e, EX_TEMPFAIL, "cannot unlink from %s", FILES_SPOOL);
+	}
+	(void)close(fd);
+	return rc;
+}
+
+int files_recover_id(struct files *f, const uint8_t id[static MAILBOX_ID_BYTES], struct err *e)
+{
+	char intent[2 * MAILBOX_ID_BYTES + 1];
+	int fd, rc;
+
+	hex_encode(intent, id, MAILBOX_ID_BYTES);
+	fd = openat(f->spool, intent, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0) {
+		return errno == ENOENT ? 0
+				       : err_sys(e, EX_TEMPFAIL, "cannot open a message in %s",
+						 FILES_SPOOL);
+	}
+	/* whoever completes it already is waited for, but not for ever */
+	for (int i = 0; (rc = flock(fd, LOCK_EX | LOCK_NB)) != 0 && i < LOCK_TRIES; i++) {
+		(void)poll(NULL, 0, LOCK_WAIT_MS);
+	}
+	if (rc != 0) {
+		rc = err_set(e, EX_TEMPFAIL, "an earlier delivery is still being completed");
+	} else if (still_named(f, intent, fd)) {
+		rc = complete(f, intent, fd, e);
 	}
 	(void)close(fd);
 	return rc;

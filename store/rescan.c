@@ -136,6 +136,7 @@ struct rescan {
 	struct index_record *known; /* its records that are not DEAD, by name; point into old */
 	size_t known_n, known_cap;
 	struct buf fresh; /* the records to be, in the folder's order */
+	struct buf order; /* a uint64_t for each: where it was listed before; UINT64_MAX: nowhere */
 	bool must_sync;   /* what is about to be listed may not be on disk yet */
 	uint8_t scratch[MAILBOX_HEAD_MAX];
 };
@@ -194,6 +195,7 @@ static bool keep_known(
 	*r = *found;
 	if (r->state == INDEX_PENDING && !box_is_delivering(rs->b, r)) {
 		r->state = INDEX_LIVE;
+		r->offset = UINT64_MAX; /* nobody has seen it yet */
 		rs->must_sync = true;
 	}
 	return true;
@@ -223,11 +225,15 @@ static int take_file(struct rescan *rs, const char *name, struct err *e)
 			.title = meta.title,
 			.title_n = strlen(meta.title),
 			.name = name,
-			.name_n = strlen(name)};
+			.name_n = strlen(name),
+			.offset = UINT64_MAX};
 		memcpy(r.id, meta.id, sizeof r.id);
 		rs->must_sync = true; /* who put it there may not have */
 	}
-	return index_encode(&rs->fresh, &r) == 0 ? 0 : err_set(e, EX_TEMPFAIL, "out of memory");
+	return index_encode(&rs->fresh, &r) == 0 &&
+			       buf_append(&rs->order, &r.offset, sizeof r.offset) == 0
+		       ? 0
+		       : err_set(e, EX_TEMPFAIL, "out of memory");
 }
 
 static int take_folder(struct rescan *rs, struct err *e)
@@ -251,8 +257,18 @@ static int take_folder(struct rescan *rs, struct err *e)
 	return rc;
 }
 
-/* The records by time, behind a header, so that the file needs no sorting later. */
-static int sort_into(const struct buf *fresh, struct buf *image, struct err *e)
+/* What was listed before keeps its place, so that nothing new is ahead of what somebody has seen;
+ * the new ones follow by time. */
+static int by_place(const void *a, const void *b)
+{
+	const struct index_record *x = a, *y = b;
+
+	return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : box_by_time(a, b);
+}
+
+/* The records in their order, behind a header. */
+static int sort_into(
+	const struct buf *fresh, const struct buf *order, struct buf *image, struct err *e)
 {
 	struct index_record *all = NULL, r;
 	uint8_t head[INDEX_HEAD] = {0};
@@ -266,10 +282,10 @@ static int sort_into(const struct buf *fresh, struct buf *image, struct err *e)
 	if (all == NULL || buf_append(image, head, sizeof head) != 0) {
 		goto out;
 	}
-	for (at = 0, n = 0; index_next(fresh, &at, &all[n]) > 0;) {
-		n++;
+	for (at = 0, n = 0; index_next(fresh, &at, &all[n]) > 0; n++) {
+		memcpy(&all[n].offset, order->p + n * sizeof all[n].offset, sizeof all[n].offset);
 	}
-	qsort(all, n, sizeof *all, box_by_time);
+	qsort(all, n, sizeof *all, by_place);
 	for (size_t i = 0; i < n; i++) {
 		if (index_encode(image, &all[i]) != 0) {
 			goto out;
@@ -313,7 +329,7 @@ int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, st
 	if (load_known(rs, e) == 0 &&
 		buf_append(&rs->fresh, (uint8_t[INDEX_HEAD]){0}, INDEX_HEAD) == 0 &&
 		take_folder(rs, e) == 0 && (!rs->must_sync || file_sync(b->dir, b->user, e) == 0)) {
-		rc = sort_into(&rs->fresh, image, e);
+		rc = sort_into(&rs->fresh, &rs->order, image, e);
 	}
 	if (rc == 0) {
 		write_back(b, &head, image);
@@ -321,6 +337,7 @@ int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, st
 	free(rs->known);
 	buf_free(&rs->old);
 	buf_free(&rs->fresh);
+	buf_free(&rs->order);
 	free(rs);
 	return rc;
 }

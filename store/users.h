@@ -1,10 +1,11 @@
 /* The credential store, user_pass.json:
  *     {"client1": "password1", "client2": {"password": "$argon2id$v=19$...", ...}, ...}
- * A plain string is a plain password, as founded; an object holds an Argon2id string, or no
- * "password" at all: then nobody can log in with one. Fields that this program does not know
- * survive a rewrite. A file with a wrong type, a duplicate key or anything behind its end is
- * refused whole, with its line. Writers hold the folder's lock from reading to renaming, so
- * concurrent ones lose nothing. */
+ * A plain string is a plain password, as founded. An object may hold an Argon2id string
+ * ("password"), the static public key of the enhanced protocol ("x25519"; without it the key file
+ * NAME_x25519_public.pem counts, unless the account was "revoked"), the "mode", and an
+ * "invitation". Fields that this program does not know survive a rewrite. A file with a wrong type,
+ * a duplicate key or anything behind its end is refused whole, with its line. Writers hold the
+ * folder's lock from reading to renaming, so concurrent ones lose nothing. */
 #ifndef STORE_USERS_H
 #define STORE_USERS_H
 
@@ -13,12 +14,14 @@
 
 #include "../crypto/bytes.h"
 #include "../crypto/err.h"
+#include "../crypto/x25519.h"
 
 #define USERS_FILE "user_pass.json"
 
 enum {
-	USERS_FILE_MAX = 16 << 20, /* bytes: some 100,000 accounts */
-	USERS_LIST_MAX = 1000      /* recipients of one message */
+	USERS_FILE_MAX = 16 << 20, /* bytes: some 80,000 accounts */
+	USERS_LIST_MAX = 1000,     /* recipients of one message */
+	USERS_SECRET = 16          /* bytes of an invitation's secret */
 };
 
 struct users; /* one reading of the file; it does not follow later changes */
@@ -29,6 +32,8 @@ int users_load(int dir, struct users **out, bool *others_can_read, struct err *e
 void users_free(struct users *u); /* wipes; NULL is fine */
 
 bool users_known(const struct users *u, const char *name);
+/* Is its password a plain one? */
+bool users_is_plain(const struct users *u, const char *name);
 
 /* Called around each Argon2id computation, so that a server can bound how many run at once. */
 struct users_turn {
@@ -37,24 +42,95 @@ struct users_turn {
 	void *arg;
 };
 
-/* Judge a login. turn may be NULL. An unknown user, an account without a password and a wrong
- * password all take as long: when any account has an Argon2id string, each refusal computes one. 0
- * with *ok, or -1 (EX_TEMPFAIL: it could not be judged). */
+/* --- logging in --- */
+
+/* Judge a login of the classic protocol. turn may be NULL. An unknown user, an account without a
+ * password, one that does not speak this protocol and a wrong password all take as long: when any
+ * account has an Argon2id string, each refusal computes one. 0 with *ok, or -1 (EX_TEMPFAIL: it
+ * could not be judged). */
 int users_login(const struct users *u, const char *name, const void *password, size_t n,
 	const struct users_turn *turn, bool *ok, struct err *e);
 
-enum users_kind { USERS_PLAIN, USERS_ARGON2ID, USERS_NO_PASSWORD };
-/* Call visit for each account in the file's order, until it returns non-zero; returns that. */
-int users_each(const struct users *u,
-	int (*visit)(void *arg, const char *name, enum users_kind kind), void *arg);
+/* Would the classic protocol let this user in, with the right password? */
+bool users_speaks_classic(const struct users *u, const char *name);
+/* When the account was last revoked, us since 1970; 0: never, or there is none. */
+int64_t users_revoked_at(const struct users *u, const char *name);
 
-/* Change the file. Each takes the lock, reads, changes, and writes durably (mode 0600).
- * 0, or -1: EX_NOUSER (no such user), EX_CANTCREAT (exists), EX_CONFIG, EX_TEMPFAIL. */
+enum users_needs { USERS_REFUSED, USERS_KEY_IS_ENOUGH, USERS_PASSWORD_TOO };
+
+/* Judge a login of the enhanced protocol by its key. key: 32 bytes that the handshake proved;
+ * file_key: those of the user's key file, NULL where there is none. */
+enum users_needs users_judge_key(const struct users *u, const char *name,
+	const uint8_t key[static X25519_BYTES], const uint8_t *file_key);
+
+/* Is the user's key file to be looked at? */
+bool users_key_file_counts(const struct users *u, const char *name);
+
+/* Is this the account's password? Only for a user whose key was proven: it does not hide who has an
+ * account. 0 with *ok, or -1 (EX_TEMPFAIL). */
+int users_check_password(const struct users *u, const char *name, const void *password, size_t n,
+	const struct users_turn *turn, bool *ok, struct err *e);
+
+/* Does an invitation of this user stand, with this secret? now: seconds since 1970. */
+bool users_invited(const struct users *u, const char *name,
+	const uint8_t secret[static USERS_SECRET], int64_t now);
+
+/* --- looking --- */
+
+enum users_kind { USERS_PLAIN, USERS_ARGON2ID, USERS_NO_PASSWORD };
+
+/* USERS_BOTH: either protocol; the enhanced one wants the key, and the password where there is one.
+ * USERS_ENHANCED: the same, but not the classic one. USERS_KEY: the enhanced one, by key alone. */
+enum users_mode { USERS_BOTH, USERS_ENHANCED, USERS_KEY };
+
+struct users_row {
+	const char *name;
+	enum users_kind kind;
+	enum users_mode mode;
+	bool has_key; /* of its own: the key file does not count */
+	uint8_t key[X25519_BYTES];
+	int64_t revoked;    /* when (us since 1970): what it had before counts no more. 0: never */
+	int64_t invited_to; /* seconds since 1970; 0: no invitation stands */
+};
+
+/* Call visit for each account in the file's order, until it returns non-zero; returns that. */
+int users_each(
+	const struct users *u, int (*visit)(void *arg, const struct users_row *row), void *arg);
+
+/* Which writing of the file was seen; zero before the first look. */
+struct users_stamp {
+	uint64_t inode;
+	int64_t mtime_s, mtime_ns;
+};
+
+/* Is the file another one than at the last look? A stat, and no reading. 0, or -1 (EX_NOINPUT:
+ * there is none; EX_TEMPFAIL). */
+int users_look(struct users_stamp *stamp, int dir, bool *changed, struct err *e);
+
+/* --- changing --- */
+
+/* Each takes the lock, reads, changes, and writes durably (mode 0600). 0, or -1: EX_NOUSER (no such
+ * user), EX_CANTCREAT (exists), EX_USAGE (no valid name), EX_CONFIG, EX_TEMPFAIL. */
 int users_add(int dir, const char *name, const void *password, size_t n, struct err *e);
 int users_passwd(int dir, const char *name, const void *password, size_t n, struct err *e);
 int users_del(int dir, const char *name, struct err *e);
 /* Every plain password becomes an Argon2id string. *changed counts them. */
 int users_harden(int dir, size_t *changed, struct err *e);
+/* One plain password becomes an Argon2id string, if it is still this one. */
+int users_upgrade(int dir, const char *name, const void *password, size_t n, struct err *e);
+int users_set_mode(int dir, const char *name, enum users_mode mode, struct err *e);
+/* Register another key; it is the only one from then on. EX_NOPERM: it was revoked. */
+int users_set_key(int dir, const char *name, const uint8_t key[static X25519_BYTES], struct err *e);
+/* Take the account's password, key and invitation away, and make its key file void. The key, and
+ * file_key (the one in the key file; NULL: there is none), can never be registered again. */
+int users_revoke(int dir, const char *name, const uint8_t *file_key, struct err *e);
+/* Let name enrol with this secret until `expires` (seconds since 1970). The account is made if it
+ * is not there; a standing invitation is replaced. */
+int users_invite(int dir, const char *name, const uint8_t secret[static USERS_SECRET],
+	int64_t expires, struct err *e);
+/* Enrol: register the key, forget the invitation. -1 with EX_NOPERM when none stands. */
+int users_join(int dir, const char *name, const uint8_t secret[static USERS_SECRET], int64_t now,
+	const uint8_t key[static X25519_BYTES], struct err *e);
 
 /* --- recipients --- */
 struct users_list {
@@ -62,7 +138,8 @@ struct users_list {
 	size_t n;
 };
 
-/* Split "a;b; c": empty parts and repetitions are dropped, blanks around a name too.
+/* Split "a;b; c": empty parts and repetitions are dropped, blanks around a name too. text may be
+ * NULL when n is 0.
  * 0, or -1: EX_NOUSER (a part that can be no user's name), EX_DATAERR (none, or too many). */
 int users_split(struct users_list *out, const void *text, size_t n, struct err *e);
 void users_list_free(struct users_list *l);

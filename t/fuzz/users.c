@@ -5,11 +5,10 @@
 
 #include <fcntl.h>
 
-static int visit(void *arg, const char *name, enum users_kind kind)
+static int visit(void *arg, const struct users_row *row)
 {
 	(void)arg;
-	(void)kind;
-	assert(user_name_valid(name));
+	assert(user_name_valid(row->name));
 	return 0;
 }
 

@@ -138,13 +138,13 @@ static void same_work(void **state)
 	users_free(u);
 }
 
-static int name_kinds(void *arg, const char *name, enum users_kind kind)
+static int name_kinds(void *arg, const struct users_row *row)
 {
 	char *out = arg;
 	size_t n = strlen(out);
 
-	(void)snprintf(out + n, 200 - n, "%s%d ", name, (int)kind);
-	return strcmp(name, "stop") == 0 ? 7 : 0;
+	(void)snprintf(out + n, 200 - n, "%s%d ", row->name, (int)row->kind);
+	return strcmp(row->name, "stop") == 0 ? 7 : 0;
 }
 
 static void each_in_order(void **state)
