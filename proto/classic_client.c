@@ -1,6 +1,22 @@
 /* The classic protocol's client; see classic_client.h. */
 #include "classic_client.h"
 
+/* What an onlooker sees of a step: how many bytes went out and came in since the last one. */
+static void say(struct classic_client *c, const char *step)
+{
+	static uint64_t out, in; /* of the steps before */
+	char line[200];
+
+	if (c->trace != NULL) {
+		(void)snprintf(line, sizeof line, "%s; an onlooker sees %llu bytes out, %llu in",
+			step, (unsigned long long)(c->conn.out - out),
+			(unsigned long long)(c->conn.in - in));
+		c->trace(c->trace_arg, line);
+		out = c->conn.out;
+		in = c->conn.in;
+	}
+}
+
 /* --- login --- */
 
 static int send_login(struct classic_client *c, const struct classic_login *l, struct err *e)
@@ -36,7 +52,7 @@ static int recv_key(struct classic_client *c, const struct classic_login *l, str
 		}
 		err_set(e, got == 0 ? EX_TEMPFAIL : EX_PROTOCOL,
 			"the server closed the connection during the login, after %zu bytes", got);
-		return err_hint(e, "the server's log says why");
+		return err_hint(e, "the server's log says why; it may want --enhanced");
 	}
 	key_n = rsa_oaep_decrypt(l->user_key, block);
 	if (key_n != CLASSIC_KEY) {
@@ -70,6 +86,8 @@ int classic_client_login(struct classic_client *c, const struct classic_login *l
 {
 	c->conn.fd = -1;
 	c->menu = (struct buf){0};
+	c->trace = l->trace;
+	c->trace_arg = l->trace_arg;
 	if (conn_dial(&c->conn, l->host, l->port, e) != 0) {
 		return -1;
 	}
@@ -80,6 +98,8 @@ int classic_client_login(struct classic_client *c, const struct classic_login *l
 	if (classic_send(&c->wire, "OK", e) != 0 || recv_menu(c, e) != 0) {
 		return err_prefix(e, "after the login");
 	}
+	say(c, "login: name and password in an RSA block that works again if it is recorded, the "
+	       "session's key, the menu: nothing proved who the server is");
 	return 0;
 }
 
@@ -118,28 +138,61 @@ static int rejection(const struct classic_client *c, struct err *e)
 	return err_set(e, again ? EX_TEMPFAIL : EX_DATAERR, "%.*s", (int)n, (const char *)line);
 }
 
-int classic_client_send(struct classic_client *c, const char *from, const char *to,
-	const char *title, const void *content, size_t n, uint64_t chars, struct err *e)
+static int put_content(struct classic_client *c, const struct mail_letter *l, struct err *e)
+{
+	enum { PIECE = 16384 };
+	uint8_t piece[PIECE];
+	uint64_t left = l->bytes;
+	size_t n;
+	int rc = 0;
+
+	while (rc == 0 && left > 0) {
+		size_t k = left < PIECE ? (size_t)left : PIECE;
+		rc = l->source(l->arg, piece, k, &n, e);
+		if (rc == 0 && n != k) {
+			rc = err_set(e, EX_DATAERR, "the content became shorter while it was sent");
+		}
+		rc = rc == 0 ? classic_put(&c->wire, piece, n, e) : rc;
+		left -= k;
+	}
+	wipe(piece, l->bytes < PIECE ? (size_t)l->bytes : PIECE);
+	return rc;
+}
+
+int classic_client_post(
+	struct classic_client *c, const char *from, const struct mail_letter *l, struct err *e)
 {
 	struct buf head = {0};
-	int rc = choose(c, "1", CLASSIC_SEND_PROMPT, e);
+	int rc;
 
-	if (rc == 0 && message_format(&head, message_text(from), message_text(to), -1,
-			       message_text(title), chars) != 0) {
+	if (l->chars > MESSAGE_CONTENT_CHARS) {
+		return err_set(e, EX_DATAERR,
+			"the content has more than %d characters, which only the enhanced protocol "
+			"carries",
+			MESSAGE_CONTENT_CHARS);
+	}
+	rc = choose(c, "1", CLASSIC_SEND_PROMPT, e);
+	if (rc == 0 && message_format(&head, message_text(from), message_text(l->to), -1,
+			       message_text(l->title), l->chars) != 0) {
 		rc = err_set(e, EX_TEMPFAIL, "out of memory");
 	}
 	conn_deadline(&c->conn, CLASSIC_MAIL_MS);
 	if (rc == 0) {
-		rc = classic_put(&c->wire, head.p, head.n, e) != 0 ||
-				     classic_put(&c->wire, content, n, e) != 0
+		rc = classic_put(&c->wire, head.p, head.n, e) != 0 || put_content(c, l, e) != 0
 			     ? -1
 			     : classic_end(&c->wire, e);
 	}
 	buf_free(&head);
-	if (rc == 0 && recv_menu(c, e) != 0) {
+	return rc;
+}
+
+int classic_client_acknowledge(struct classic_client *c, struct err *e)
+{
+	if (recv_menu(c, e) != 0) {
 		return err_prefix(e, "the message was not acknowledged");
 	}
-	return rc == 0 ? rejection(c, e) : rc;
+	say(c, "an e-mail in AES-ECB: equal blocks look equal, and nothing notices a change");
+	return rejection(c, e);
 }
 
 int classic_client_list(struct classic_client *c, struct buf *list, struct err *e)
@@ -147,10 +200,11 @@ int classic_client_list(struct classic_client *c, struct buf *list, struct err *
 	conn_deadline(&c->conn, CLASSIC_MAIL_MS);
 	if (classic_send(&c->wire, "2", e) != 0 ||
 		classic_recv(&c->wire, list, CLASSIC_LIST_MAX, 0, e) != 0 ||
-		classic_send(&c->wire, "OK", e) != 0) {
+		classic_send(&c->wire, "OK", e) != 0 || recv_menu(c, e) != 0) {
 		return -1;
 	}
-	return recv_menu(c, e);
+	say(c, "the list in AES-ECB");
+	return 0;
 }
 
 /* --- viewing --- */
@@ -227,6 +281,7 @@ int classic_client_view(struct classic_client *c, const char *index, struct buf 
 			*e = menu;
 			rc = -1;
 		}
+		say(c, "an e-mail in AES-ECB");
 	}
 	return rc == 0 ? 0 : -1;
 }

@@ -5,6 +5,7 @@
 
 #include "../crypto/rsa.h"
 #include "classic.h"
+#include "mail_client.h"
 
 enum {
 	CLASSIC_CLIENT_MS = 120000, /* default for one answer of the server */
@@ -12,9 +13,12 @@ enum {
 };
 
 struct classic_client {
+	struct mail_client base; /* first; as classic_client_open sets it */
 	struct conn conn;
 	struct classic wire;
 	struct buf menu; /* the last menu, with whatever line the server put ahead of it */
+	void (*trace)(void *arg, const char *line); /* as in struct classic_login */
+	void *trace_arg;
 };
 
 struct classic_login {
@@ -23,6 +27,8 @@ struct classic_login {
 	size_t password_n;
 	const struct rsa_public *server_key;
 	const struct rsa_private *user_key;
+	void (*trace)(void *arg, const char *line); /* told what an onlooker sees; may be NULL */
+	void *trace_arg;
 };
 
 /* Connect, log in, and wait for the first menu. 0, or -1: EX_UNAVAILABLE, EX_NOPERM ("Invalid
@@ -30,12 +36,14 @@ struct classic_login {
  */
 int classic_client_login(struct classic_client *c, const struct classic_login *l, struct err *e);
 
-/* Send one e-mail; the content is checked UTF-8 of `chars` characters. 0 when the server's next
- * menu says by its silence that the message is stored; -1: EX_DATAERR (rejected; the reason),
- * EX_TEMPFAIL (not stored now; or the connection broke before the answer, and sending again may
- * store it twice: this protocol has no message ids). */
-int classic_client_send(struct classic_client *c, const char *from, const char *to,
-	const char *title, const void *content, size_t n, uint64_t chars, struct err *e);
+/* Send one e-mail, of at most MESSAGE_CONTENT_CHARS; its id has no place on this wire. 0, or -1
+ * (EX_DATAERR: too long; EX_TEMPFAIL). */
+int classic_client_post(
+	struct classic_client *c, const char *from, const struct mail_letter *l, struct err *e);
+/* 0 when the server's next menu says by its silence that the message is stored; -1: EX_DATAERR
+ * (rejected; the reason), EX_TEMPFAIL (not stored now; or the connection broke before the answer,
+ * and sending again may store it twice: this protocol has no message ids). */
+int classic_client_acknowledge(struct classic_client *c, struct err *e);
 
 /* Fetch the list as text. 0 or -1. */
 int classic_client_list(struct classic_client *c, struct buf *list, struct err *e);
@@ -61,5 +69,9 @@ int classic_check_list(const struct buf *list, struct err *e);
 /* The row at *at of a list, moving *at behind it. false at the end, and on a line that is no row.
  */
 bool classic_row_next(const struct buf *list, size_t *at, struct classic_row *row);
+
+/* Connect, log in, and be a mail_client. 0 with *out, to be ended by its ops; or -1 like
+ * classic_client_login. */
+int classic_client_open(struct mail_client **out, const struct classic_login *l, struct err *e);
 
 #endif

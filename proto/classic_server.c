@@ -12,14 +12,29 @@
 
 struct session {
 	struct conn *conn;
-	const struct classic_host *host;
-	struct classic_report *report;
+	const struct host *host;
+	struct report *report;
 	struct classic wire;
 	/* what the numbers of the last list stand for; empty before the first */
 	struct mailbox_ref *listed;
 	size_t listed_n, listed_cap;
+	struct accounts accounts;
+	struct presence_who who;
 	char reason[ERR_TEXT_MAX]; /* why the last e-mail was rejected; empty when it was not */
 };
+
+/* For -v: what a step was, and what an onlooker sees of it. */
+static void say(const struct session *s, const char *step)
+{
+	char line[200];
+
+	if (s->host->verbose) {
+		(void)snprintf(line, sizeof line,
+			"%s; an onlooker sees %llu bytes in, %llu out so far", step,
+			(unsigned long long)s->conn->in, (unsigned long long)s->conn->out);
+		log_trace(line);
+	}
+}
 
 /* --- login: steps 1 and 2 --- */
 
@@ -45,31 +60,19 @@ static bool split_login(uint8_t *text, size_t n, struct login *l)
 	return memchr(l->password, '\n', l->password_n) == NULL && user_name_valid(l->user);
 }
 
-static void take_turn(void *gate)
-{
-	gate_take(gate);
-}
-
-static void give_turn(void *gate)
-{
-	gate_give(gate);
-}
-
 /* Is the login right, and is there a key to answer it with? -1: it could not be judged. */
 static int judge(struct session *s, const struct login *l, struct rsa_public *client, bool *ok,
 	struct err *e)
 {
-	const struct users_turn turn = {.take = take_turn, .give = give_turn, .arg = s->host->gate};
-	struct users *users = NULL;
+	const struct users_turn turn = host_turn(s->host);
 	bool key_found, password_ok;
-	int rc;
 
-	if (users_load(s->host->dir, &users, NULL, e) != 0) {
+	if (accounts_refresh(&s->accounts, NULL, e) != 0) {
 		return -1;
 	}
-	rc = users_login(users, l->user, l->password, l->password_n, &turn, &password_ok, e);
-	users_free(users);
-	if (rc != 0) {
+	s->who.revoked_at = users_revoked_at(s->accounts.now, l->user);
+	if (users_login(s->accounts.now, l->user, l->password, l->password_n, &turn, &password_ok,
+		    e) != 0) {
 		return -1;
 	}
 	key_found = keyfile_load_public(s->host->dir, l->user, client, e) == 0;
@@ -80,11 +83,23 @@ static int judge(struct session *s, const struct login *l, struct rsa_public *cl
 	return 0;
 }
 
-/* One answer for every kind of bad login, and no sooner than CLASSIC_REFUSAL_MS after it came. */
+/* Accounts have changed: does this one still let anybody in with a password? */
+static int still_allowed(void *arg, struct err *e)
+{
+	struct session *s = arg;
+	if (accounts_refresh(&s->accounts, NULL, e) != 0) {
+		return -1;
+	}
+	return accounts_allow(&s->accounts, &s->who)
+		       ? 0
+		       : err_set(e, EX_NOPERM, "the account was shut out");
+}
+
+/* One answer for every kind of bad login, and no sooner than HOST_REFUSAL_MS after it came. */
 static int refuse(struct session *s, int64_t since_ms, const char *name, struct err *e)
 {
 	char shown[8 * USER_NAME_MAX];
-	int64_t left = since_ms + CLASSIC_REFUSAL_MS - conn_now_ms();
+	int64_t left = since_ms + HOST_REFUSAL_MS - conn_now_ms();
 
 	if (left > 0) {
 		(void)poll(NULL, 0, (int)left);
@@ -117,11 +132,10 @@ static int login(struct session *s, struct err *e)
 	struct rsa_public client;
 	const struct login nobody = {.user = "nobody", .password = block};
 	struct login l = {0};
-	size_t n = s->host->key->public.n_len, got;
+	size_t n = s->host->rsa->public.n_len, got;
 	bool ok = false, readable;
 	int rc = -1, text_n;
 
-	conn_deadline(s->conn, s->host->login_ms);
 	enum conn_got how = conn_read_exact(s->conn, block, n, &got, e);
 	int64_t since_ms = conn_now_ms();
 	if (how == CONN_FAILED || (how == CONN_EOF && got == 0)) {
@@ -131,7 +145,7 @@ static int login(struct session *s, struct err *e)
 	 * neither the answer nor the time it takes tells one from the other (a padding oracle,
 	 * hostile.md T8). */
 	memset(block + got, 0, n - got);
-	text_n = rsa_oaep_decrypt(s->host->key, block);
+	text_n = rsa_oaep_decrypt(s->host->rsa, block);
 	readable = text_n >= 0 && split_login(block, (size_t)text_n, &l);
 	if (judge(s, readable ? &l : &nobody, &client, &ok, e) != 0) {
 		log_err("login-error", e);
@@ -139,7 +153,10 @@ static int login(struct session *s, struct err *e)
 		rc = refuse(s, since_ms, l.user == NULL ? "(unreadable)" : l.user, e);
 	} else {
 		memcpy(s->report->user, l.user, strlen(l.user) + 1);
-		conn_set_proven(s->conn);
+		memcpy(s->who.user, l.user, strlen(l.user) + 1);
+		conn_set_proven(s->conn, &s->who);
+		say(s, "login: the password was right; nothing in it is fresh, so it works again");
+		host_upgrade(s->host, s->accounts.now, l.user, l.password, l.password_n);
 		rc = answer_login(s, &client, e);
 	}
 	wipe(block, sizeof block);
@@ -196,18 +213,15 @@ struct incoming {
 static int on_head(void *arg, const struct message_head *h, const uint8_t *bytes, struct err *e)
 {
 	struct incoming *in = arg;
-	struct users *users; /* read for this moment only: it holds everybody's passwords */
-	int rc;
+	struct accounts *accounts = &in->s->accounts;
 
 	(void)bytes;
 	(void)e;
-	if (users_load(in->s->host->dir, &users, NULL, &in->why) != 0) {
+	if (accounts_refresh(accounts, NULL, &in->why) != 0) {
 		in->why.code = EX_TEMPFAIL;
 		return 1;
 	}
-	rc = mail_begin(&in->mail, users, h, &in->why);
-	users_free(users);
-	return rc == 0 ? 0 : 1;
+	return mail_begin(&in->mail, accounts->now, h, &in->why) == 0 ? 0 : 1;
 }
 
 static int on_content(void *arg, const void *p, size_t n, struct err *e)
@@ -233,21 +247,29 @@ static void set_reason(struct session *s, const struct err *why)
 
 static int receive_mail(struct session *s, struct err *e)
 {
-	struct incoming in = {.s = s, .mail = {.box = s->host->box, .user = s->report->user}};
+	struct incoming in = {.s = s,
+		.mail = {.box = s->host->box,
+			.user = s->report->user,
+			.max_chars = MESSAGE_CONTENT_CHARS}};
 	struct classic_mail mail = {.head = on_head, .content = on_content, .arg = &in};
 	enum classic_got got;
+	bool stored = false;
 
 	conn_deadline(s->conn, s->host->mail_ms);
 	got = classic_recv_mail(&s->wire, &mail, e);
 	if (got == CLASSIC_FAULTY && in.why.code == 0) {
 		in.why = *e;
-	} else if (got == CLASSIC_WHOLE && mail_deliver(&in.mail, &in.why) == 0) {
+	} else if (got == CLASSIC_WHOLE && still_allowed(s, &in.why) == 0 &&
+		   mail_deliver(&in.mail, &in.why) == 0) {
+		stored = true;
+		say(s, "an e-mail in AES-ECB: nothing would notice a change");
 		s->report->sent++;
+		presence_tell(s->conn->presence, in.mail.to.names, in.mail.to.n);
 		log_say("An email from %s is sent to %.*s has a content length of %llu",
 			s->report->user, (int)in.mail.to_text.n, (const char *)in.mail.to_text.p,
 			(unsigned long long)in.mail.meta.chars);
 	}
-	if (got != CLASSIC_BROKEN && in.why.code != 0) {
+	if (got != CLASSIC_BROKEN && !stored) {
 		set_reason(s, &in.why);
 	}
 	mail_end(&in.mail);
@@ -324,6 +346,7 @@ static int do_list(struct session *s, struct err *e)
 		return -1;
 	}
 	s->report->listed++;
+	say(s, "the list in AES-ECB");
 	return expect_ok(s, e);
 }
 
@@ -334,18 +357,33 @@ struct view {
 	bool begun; /* some of the e-mail is on its way: no other text can stand in its place */
 };
 
-static int put_mail(void *arg, const void *p, size_t n, struct err *e)
+static int put_text(void *arg, const void *p, size_t n, struct err *e)
 {
 	struct view *v = arg;
 
-	v->begun = true;
 	return classic_put(v->wire, p, n, e);
+}
+
+static int put_head(void *arg, const struct message_head *h, const uint8_t *text,
+	uint64_t content_bytes, struct err *e)
+{
+	struct view *v = arg;
+
+	(void)content_bytes;
+	if (h->length > MESSAGE_CONTENT_CHARS) {
+		return err_set(e, EX_DATAERR,
+			"the message has more than %d characters: the enhanced protocol shows it",
+			MESSAGE_CONTENT_CHARS);
+	}
+	v->begun = true;
+	return classic_put(v->wire, text, h->bytes, e);
 }
 
 static int do_view(struct session *s, struct err *e)
 {
 	struct mailbox *box = s->host->box;
 	struct view v = {.wire = &s->wire};
+	const struct mail_sink sink = {.head = put_head, .content = put_text, .arg = &v};
 	struct buf text = {0};
 	struct err why = {0};
 	uint64_t index = 0;
@@ -366,8 +404,9 @@ static int do_view(struct session *s, struct err *e)
 					 : "There is no email with this index in the last list",
 			e);
 	}
-	if (mail_read(box, s->report->user, &s->listed[index - 1], put_mail, &v, &why) == 0) {
+	if (mail_read(box, s->report->user, &s->listed[index - 1], &sink, &why) == 0) {
 		s->report->viewed++;
+		say(s, "an e-mail in AES-ECB");
 		return classic_end(&s->wire, e);
 	}
 	if (v.begun) {
@@ -392,7 +431,8 @@ static int serve_menu(struct session *s, struct err *e)
 	while (rc == 0) {
 		size_t i = 0, n = sizeof choices / sizeof choices[0];
 		conn_deadline(s->conn, s->host->idle_ms);
-		rc = send_menu(s, e) != 0 ? -1 : recv_text(s, &text, e);
+		/* what changed while the login was judged, too */
+		rc = still_allowed(s, e) != 0 || send_menu(s, e) != 0 ? -1 : recv_text(s, &text, e);
 		while (rc == 0 && i < n && !text_is(&text, choices[i].choice)) {
 			i++;
 		}
@@ -405,8 +445,7 @@ static int serve_menu(struct session *s, struct err *e)
 	return rc;
 }
 
-int classic_serve(struct conn *conn, const struct classic_host *host, struct classic_report *report,
-	struct err *e)
+int classic_serve(struct conn *conn, const struct host *host, struct report *report, struct err *e)
 {
 	static struct session s; /* one session a process; its buffers are large */
 	int rc;
@@ -414,9 +453,12 @@ int classic_serve(struct conn *conn, const struct classic_host *host, struct cla
 	s.conn = conn;
 	s.host = host;
 	s.report = report;
-	*report = (struct classic_report){0};
+	s.accounts = accounts_inherit(&host->accounts);
 	rc = login(&s, e);
 	if (rc == 0) {
+		host_forget_keys(host);
+		conn->woken = still_allowed;
+		conn->woken_arg = &s;
 		log_say("Connection Accepted and Symmetric Key Generated for client: %s",
 			report->user);
 		rc = expect_ok(&s, e);
@@ -424,6 +466,7 @@ int classic_serve(struct conn *conn, const struct classic_host *host, struct cla
 		log_say("Terminating connection with %s.", report->user);
 	}
 	free(s.listed);
+	accounts_close(&s.accounts);
 	wipe(&s.wire.aes, sizeof s.wire.aes);
 	return rc;
 }

@@ -19,6 +19,23 @@ int64_t conn_now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* A peer whose machine is gone is noticed after three minutes, whether it owes us bytes or not. */
+static void keep_alive(int fd)
+{
+	const struct {
+		int level, option, value;
+	} options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1}, {IPPROTO_TCP, TCP_KEEPIDLE, CONN_KEEP_IDLE},
+		{IPPROTO_TCP, TCP_KEEPINTVL, CONN_KEEP_EVERY},
+		{IPPROTO_TCP, TCP_KEEPCNT, CONN_KEEP_TRIES},
+		{IPPROTO_TCP, TCP_USER_TIMEOUT,
+			1000 * (CONN_KEEP_IDLE + CONN_KEEP_EVERY * CONN_KEEP_TRIES)}};
+
+	for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+		(void)setsockopt(fd, options[i].level, options[i].option, &options[i].value,
+			sizeof options[i].value);
+	}
+}
+
 void conn_init(struct conn *c, int fd)
 {
 	int on = 1, flags = fcntl(fd, F_GETFL);
@@ -26,7 +43,7 @@ void conn_init(struct conn *c, int fd)
 	*c = (struct conn){.fd = fd, .stop_fd = -1, .recv = recv, .send = send};
 	/* hints to the kernel: a connection without them still works */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	keep_alive(fd);
 	(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
@@ -38,10 +55,10 @@ void conn_close(struct conn *c)
 	c->fd = -1;
 }
 
-void conn_set_proven(struct conn *c)
+void conn_set_proven(const struct conn *c, const struct presence_who *who)
 {
-	if (c->proven != NULL) {
-		*(volatile uint8_t *)c->proven = 1;
+	if (c->presence != NULL) {
+		presence_enter(c->presence, c->slot, who);
 	}
 }
 
@@ -74,39 +91,123 @@ static int check_deadline(const struct conn *c, struct err *e)
 	return 0;
 }
 
-/* 1 ready, 0 quiet, -1. */
-static int wait_for(const struct conn *c, short events, int64_t quiet_ms, struct err *e)
+static volatile sig_atomic_t woken;
+
+static void on_wake(int number)
+{
+	(void)number;
+	woken = 1;
+}
+
+void conn_catch_wake(void)
+{
+	struct sigaction sa = {.sa_handler = on_wake};
+	sigset_t wake;
+
+	(void)sigemptyset(&wake);
+	(void)sigaddset(&wake, SIGUSR1);
+	(void)sigprocmask(
+		SIG_BLOCK, &wake, NULL); /* but for the moments of waiting, in poll_once */
+	(void)sigaction(SIGUSR1, &sa, NULL);
+}
+
+/* poll, in which alone a wake can arrive: none comes between a look at `woken` and the wait. */
+static int poll_once(struct pollfd *p, nfds_t n, int ms)
+{
+	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+	sigset_t mask;
+
+	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
+	(void)sigdelset(&mask, SIGUSR1);
+	return ppoll(p, n, ms < 0 ? NULL : &t, &mask);
+}
+
+/* 1 ready, 0 quiet, 2 woken, -1. */
+static int wait_once(const struct conn *c, short events, int ms, struct err *e)
 {
 	struct pollfd p[2] = {
 		{.fd = c->fd, .events = events}, {.fd = c->stop_fd, .events = POLLIN}};
+	int rc = poll_once(p, 2, ms);
+
+	if (woken != 0) {
+		woken = 0;
+		return 2;
+	}
+	if (rc < 0) {
+		return errno == EINTR ? 2 : err_sys(e, EX_TEMPFAIL, "cannot wait for the peer");
+	}
+	if (rc > 0 && p[1].revents != 0) {
+		return err_set(e, EX_TEMPFAIL, "the server is stopping");
+	}
+	return rc;
+}
+
+/* 1 ready, 0 quiet, -1. */
+static int wait_for(const struct conn *c, short events, int64_t quiet_ms, struct err *e)
+{
 	bool quiet_first;
 	int rc, ms;
 
 	for (;;) {
 		ms = wait_ms(c, quiet_ms, &quiet_first);
-		rc = poll(p, 2, ms);
-		if (rc < 0 && errno != EINTR) {
-			return err_sys(e, EX_TEMPFAIL, "cannot wait for the peer");
-		}
-		if (rc > 0 && p[1].revents != 0) {
-			return err_set(e, EX_TEMPFAIL, "the server is stopping");
-		}
-		if (rc > 0) {
-			return 1;
-		}
-		if (rc == 0 && quiet_first) {
-			return 0;
-		}
-		if (rc == 0) {
+		rc = wait_once(c, events, ms, e);
+		if (rc == 0 && !quiet_first) {
 			return err_set(e, EX_TEMPFAIL, "the peer took too long");
 		}
+		if (rc < 2) {
+			return rc;
+		}
+		if (c->woken != NULL && c->woken(c->woken_arg, e) != 0) {
+			return -1;
+		}
 	}
+}
+
+enum conn_got conn_wait(struct conn *c, int64_t ms, struct err *e)
+{
+	switch (wait_once(c, POLLIN, ms == 0 ? -1 : ms > INT32_MAX ? INT32_MAX : (int)ms, e)) {
+	case 0:
+		return CONN_QUIET;
+	case 1:
+		return CONN_DATA;
+	case 2:
+		return CONN_WOKEN;
+	default:
+		return CONN_FAILED;
+	}
+}
+
+bool conn_is_stopping(const struct conn *c)
+{
+	struct pollfd p = {.fd = c->stop_fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+void conn_unread(struct conn *c, const void *p, size_t n)
+{
+	memcpy(c->unread, p, n);
+	c->unread_n = n;
+}
+
+/* What was given back comes first. */
+static size_t take_unread(struct conn *c, void *p, size_t n)
+{
+	size_t k = n < c->unread_n ? n : c->unread_n;
+
+	memcpy(p, c->unread, k);
+	c->unread_n -= k;
+	memmove(c->unread, c->unread + k, c->unread_n);
+	return k;
 }
 
 enum conn_got conn_read(
 	struct conn *c, void *p, size_t n, int64_t quiet_ms, size_t *got, struct err *e)
 {
-	*got = 0;
+	*got = take_unread(c, p, n);
+	if (*got > 0) {
+		return CONN_DATA;
+	}
 	for (;;) {
 		if (check_deadline(c, e) != 0) {
 			return CONN_FAILED;
@@ -172,6 +273,7 @@ void conn_finish(struct conn *c)
 	uint8_t rest[512];
 	size_t got, all = 0;
 
+	c->woken = NULL; /* nothing that comes now is of any account */
 	if (shutdown(c->fd, SHUT_WR) == 0) {
 		conn_deadline(c, CONN_FINISH_MS);
 		while (all < CONN_FINISH_BYTES &&

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "../crypto/err.h"
+#include "presence.h"
 
 #define CONN_DEFAULT_PORT "13000"
 
@@ -20,7 +21,11 @@ enum {
 	CONN_CONNECT_MS = 10000,   /* for each address that a name has */
 	CONN_FINISH_MS = 1000,     /* for the peer to close, */
 	CONN_FINISH_BYTES = 65536, /* after at most so many bytes more */
-	CONN_ADDRESS_MAX = 64      /* "[addr]:port" as text */
+	CONN_ADDRESS_MAX = 64,     /* "[addr]:port" as text */
+	CONN_UNREAD_MAX = 8,       /* bytes that can be given back */
+	CONN_KEEP_IDLE = 60,       /* seconds until a silent peer is probed, */
+	CONN_KEEP_EVERY = 20,      /* between probes, */
+	CONN_KEEP_TRIES = 6        /* and how many of them may stay without an answer */
 };
 
 struct conn {
@@ -28,7 +33,15 @@ struct conn {
 	int stop_fd;         /* readable or hung up: the server stops. -1: there is none */
 	int64_t deadline_ms; /* of CLOCK_MONOTONIC; 0: none */
 	uint64_t in, out;    /* bytes so far */
-	uint8_t *proven; /* where the server sees that the peer has logged in; NULL: nobody looks */
+	const char *peer;    /* its address as text; NULL in a client */
+	const struct presence *presence; /* the server's; NULL in a client */
+	size_t slot;                     /* this session's */
+	/* Called when the server has woken this session: accounts have changed, or mail came. 0 to
+	 * go on, or -1 with why the session ends. NULL: nothing to do. */
+	int (*woken)(void *arg, struct err *e);
+	void *woken_arg;
+	uint8_t unread[CONN_UNREAD_MAX]; /* given back, to be read first */
+	size_t unread_n;
 	/* what does the work: tests put short reads, EINTR and failures here */
 	ssize_t (*recv)(int fd, void *p, size_t n, int flags);
 	ssize_t (*send)(int fd, const void *p, size_t n, int flags);
@@ -36,18 +49,22 @@ struct conn {
 
 int64_t conn_now_ms(void);
 
+/* Let SIGUSR1 wake this process and those that it forks, while they wait for a peer and then
+ * only. */
+void conn_catch_wake(void);
+
 /* Take over a connected socket: no delay (Nagle and delayed acknowledgements never meet),
  * keep-alive, non-blocking. */
 void conn_init(struct conn *c, int fd);
 void conn_close(struct conn *c);
 
 /* The peer has proven who it is: the server does not end this session to make room for others. */
-void conn_set_proven(struct conn *c);
+void conn_set_proven(const struct conn *c, const struct presence_who *who);
 
 /* From now on, this phase may take so many milliseconds; 0: no limit. */
 void conn_deadline(struct conn *c, int64_t ms);
 
-enum conn_got { CONN_FAILED = -1, CONN_EOF = 0, CONN_DATA = 1, CONN_QUIET = 2 };
+enum conn_got { CONN_FAILED = -1, CONN_EOF = 0, CONN_DATA = 1, CONN_QUIET = 2, CONN_WOKEN = 3 };
 
 /* Read 1..n bytes. quiet_ms > 0: give up with CONN_QUIET when nothing comes for so long.
  * CONN_FAILED: EX_TEMPFAIL (deadline, reset, the server stops). */
@@ -55,6 +72,17 @@ enum conn_got conn_read(
 	struct conn *c, void *p, size_t n, int64_t quiet_ms, size_t *got, struct err *e);
 /* Exactly n bytes: CONN_DATA, CONN_EOF (with *got bytes before it), CONN_FAILED. */
 enum conn_got conn_read_exact(struct conn *c, void *p, size_t n, size_t *got, struct err *e);
+/* Give back the n bytes (at most CONN_UNREAD_MAX) that were read first on this connection. */
+void conn_unread(struct conn *c, const void *p, size_t n);
+
+/* Wait until there is something to read. CONN_DATA (or the end), CONN_QUIET after ms (0: never),
+ * CONN_WOKEN when the server has woken this session (`woken` is not called), CONN_FAILED. The
+ * deadline does not count. */
+enum conn_got conn_wait(struct conn *c, int64_t ms, struct err *e);
+
+/* Has the server begun to stop? */
+bool conn_is_stopping(const struct conn *c);
+
 /* All of it. 0 or -1. */
 int conn_write(struct conn *c, const void *p, size_t n, struct err *e);
 

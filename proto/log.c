@@ -66,6 +66,15 @@ void log_err(const char *event, const struct err *e)
 	log_event(event, "code=%d text=\"%s\"", e->code, text);
 }
 
+void log_trace(const char *line)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof text, "%s", line);
+	log_quotable(text);
+	log_event("trace", "text=\"%s\"", text);
+}
+
 static void put_format(int fd, const char *format, va_list args)
 {
 	char line[LINE_MAX_BYTES];

@@ -20,6 +20,9 @@ void log_quotable(char *text);
 /* An err as the event's text="...". */
 void log_err(const char *event, const struct err *e);
 
+/* What a wire traces, for -v. */
+void log_trace(const char *line);
+
 /* A line of the server's own on stderr, without time and id: "Listening on ...". */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

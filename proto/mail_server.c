@@ -80,9 +80,9 @@ int mail_begin(
 		check_recipients(m, users, h->to, e) != 0) {
 		return -1;
 	}
-	if (h->length > MESSAGE_CONTENT_CHARS) {
-		return err_set(e, EX_DATAERR, "the content has %llu characters, more than %d",
-			(unsigned long long)h->length, MESSAGE_CONTENT_CHARS);
+	if (h->length > m->max_chars) {
+		return err_set(e, EX_DATAERR, "the content has %llu characters, more than %llu",
+			(unsigned long long)h->length, (unsigned long long)m->max_chars);
 	}
 	memcpy(m->meta.source, m->user, strlen(m->user) + 1);
 	m->meta.chars = h->length;
@@ -95,7 +95,9 @@ int mail_begin(
 	if (rc != 0) {
 		return err_set(e, EX_TEMPFAIL, "out of memory");
 	}
-	if (random_bytes(m->meta.id, sizeof m->meta.id, e) != 0) {
+	if (m->id != NULL) {
+		memcpy(m->meta.id, m->id, sizeof m->meta.id);
+	} else if (random_bytes(m->meta.id, sizeof m->meta.id, e) != 0) {
 		return -1;
 	}
 	return m->box->ops->begin(m->box, m->head_bytes, &m->draft, e);
@@ -118,7 +120,10 @@ int mail_deliver(struct mail *m, struct err *e)
 		head.n != m->head_bytes) {
 		rc = err_set(e, EX_TEMPFAIL, "cannot write the header");
 	} else {
-		rc = m->box->ops->deliver(m->draft, &m->meta, head.p, &m->to, e);
+		const struct mailbox_ops *ops = m->box->ops;
+		rc = m->id == NULL
+			     ? ops->deliver(m->draft, &m->meta, head.p, &m->to, e)
+			     : ops->deliver_once(m->draft, &m->meta, head.p, &m->to, &m->again, e);
 	}
 	buf_free(&head);
 	return rc;
@@ -178,8 +183,36 @@ static int check_whole(struct outgoing *o, struct err *e)
 	return 0;
 }
 
+/* What was looked at, once more, and out. */
+static int put_whole(struct outgoing *o, const struct mail_sink *sink, struct err *e)
+{
+	struct message_head h;
+	const char *why;
+	size_t n, skip;
+
+	for (uint64_t at = 0; at < o->size; at += n) {
+		if (read_piece(o, at, &n, e) != 0) {
+			return -1;
+		}
+		skip = 0;
+		if (at == 0) {
+			if (message_parse(o->piece, n, true, &h, &why) != 1) {
+				return err_set(e, EX_DATAERR, "the message is damaged");
+			}
+			skip = h.bytes;
+			if (sink->head(sink->arg, &h, o->piece, o->size - skip, e) != 0) {
+				return -1;
+			}
+		}
+		if (n > skip && sink->content(sink->arg, o->piece + skip, n - skip, e) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int mail_read(struct mailbox *box, const char *user, const struct mailbox_ref *ref,
-	int (*put)(void *arg, const void *p, size_t n, struct err *e), void *arg, struct err *e)
+	const struct mail_sink *sink, struct err *e)
 {
 	struct outgoing *o = malloc(sizeof *o);
 	int rc;
@@ -190,12 +223,7 @@ int mail_read(struct mailbox *box, const char *user, const struct mailbox_ref *r
 	o->box = box;
 	rc = box->ops->open(box, user, ref, &o->reader, &o->size, e);
 	if (rc == 0) {
-		size_t n;
-		rc = check_whole(o, e);
-		for (uint64_t at = 0; rc == 0 && at < o->size; at += n) {
-			rc = read_piece(o, at, &n, e);
-			rc = rc == 0 ? put(arg, o->piece, n, e) : rc;
-		}
+		rc = check_whole(o, e) != 0 ? -1 : put_whole(o, sink, e);
 		box->ops->done(o->reader);
 	}
 	free(o);

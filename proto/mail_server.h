@@ -11,13 +11,16 @@ mailbox_describe mail_describe;
 
 /* A message on its way from a client into the store. */
 struct mail {
-	struct mailbox *box; /* the caller's, like the one below */
+	struct mailbox *box; /* the caller's, like the two below */
 	const char *user;    /* who logged in */
+	const uint8_t *id;   /* MAILBOX_ID_BYTES: store it once under this id; NULL: a fresh one */
+	uint64_t max_chars;
 	struct mailbox_draft *draft;
 	struct mailbox_meta meta;
 	struct users_list to;
 	struct buf to_text; /* the recipients as they were written */
 	size_t head_bytes;  /* of the stored header */
+	bool again;         /* delivered before, under this id */
 };
 
 /* Judge the header: From is who logged in, the title and the length are within limits, every
@@ -30,10 +33,18 @@ int mail_content(struct mail *m, const void *p, size_t n, struct err *e);
 int mail_deliver(struct mail *m, struct err *e);
 void mail_end(struct mail *m);
 
+/* Where a message goes while it is read. text: its header as it is stored, h->bytes. */
+struct mail_sink {
+	int (*head)(void *arg, const struct message_head *h, const uint8_t *text,
+		uint64_t content_bytes, struct err *e);
+	int (*content)(void *arg, const void *p, size_t n, struct err *e);
+	void *arg;
+};
+
 /* Read a stored message in pieces. It is looked at first: what disagrees with its own Content
- * Length is never begun. 0, or -1: EX_NOINPUT, EX_DATAERR, EX_TEMPFAIL, or what put returned -1
- * with. */
+ * Length is never begun. 0, or -1: EX_NOINPUT, EX_DATAERR, EX_TEMPFAIL, or what the sink returned
+ * -1 with. */
 int mail_read(struct mailbox *box, const char *user, const struct mailbox_ref *ref,
-	int (*put)(void *arg, const void *p, size_t n, struct err *e), void *arg, struct err *e);
+	const struct mail_sink *sink, struct err *e);
 
 #endif

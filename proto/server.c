@@ -5,12 +5,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "../crypto/bytes.h"
 #include "listen.h"
 #include "log.h"
+#include "watch.h"
 
 struct child {
 	pid_t pid;           /* 0: the slot is free */
@@ -21,14 +21,16 @@ struct child {
 
 struct state {
 	const struct server *s;
-	struct pollfd polls[SERVER_LISTEN_MAX + 1]; /* listeners; then the signal pipe */
+	/* listeners; then the signals, who is to be woken, and whether accounts have changed */
+	struct pollfd polls[SERVER_LISTEN_MAX + 3];
 	size_t listeners;
-	struct child *children; /* s->sessions slots */
-	size_t children_n;      /* of them in use */
-	uint8_t *proven;        /* shared with the children: a slot's session has logged in */
-	pid_t helper;           /* cleans up behind sessions that died; 0: none is running */
-	bool must_clean_up;     /* another one died since it began */
-	bool stopping;          /* sessions are being killed: the next start cleans up */
+	struct child *children;   /* s->sessions slots */
+	size_t children_n;        /* of them in use */
+	struct presence presence; /* shared with the children: who has logged in, who waits */
+	struct watch watch;       /* the accounts */
+	pid_t helper;             /* cleans up behind sessions that died; 0: none is running */
+	bool must_clean_up;       /* another one died since it began */
+	bool stopping;            /* sessions are being killed: the next start cleans up */
 	int stop_pipe[2]; /* sessions hold the reading end; closing the other one stops them, and so
 			   * does the death of this process */
 	unsigned long count;   /* connections so far, for their ids */
@@ -81,7 +83,7 @@ static bool shed_oldest(struct state *st, const uint8_t *network)
 
 	for (unsigned i = 0; i < st->s->sessions; i++) {
 		struct child *c = &st->children[i];
-		if (c->pid != 0 && !c->shed && st->proven[i] == 0 &&
+		if (c->pid != 0 && !c->shed && !st->presence.slots[i].proven &&
 			(network == NULL || memcmp(c->network, network, 16) == 0) &&
 			(oldest == NULL || c->began_ms < oldest->began_ms)) {
 			oldest = c;
@@ -144,6 +146,10 @@ static void become_child(const struct state *st)
 	(void)close(signal_pipe[0]);
 	(void)close(signal_pipe[1]);
 	(void)close(st->stop_pipe[1]);
+	(void)close(st->presence.pipe[0]);
+	if (st->watch.fd >= 0) {
+		(void)close(st->watch.fd);
+	}
 	if (st->spare_fd >= 0) {
 		(void)close(st->spare_fd);
 	}
@@ -175,7 +181,7 @@ static bool forget_child(struct state *st, pid_t pid)
 		if (st->children[i].pid == pid) {
 			st->children[i].pid = 0;
 			st->children_n--;
-			return st->children[i].shed && st->proven[i] == 0;
+			return st->children[i].shed && !st->presence.slots[i].proven;
 		}
 	}
 	return false;
@@ -211,8 +217,10 @@ static void run_session(const struct state *st, int fd, int slot, const char *pe
 	log_identify(id);
 	conn_init(&c, fd);
 	c.stop_fd = st->stop_pipe[0];
-	c.proven = &st->proven[slot];
-	_exit(st->s->session(st->s->arg, &c, peer));
+	c.presence = &st->presence;
+	c.slot = (size_t)slot;
+	c.peer = peer;
+	_exit(st->s->session(st->s->arg, &c));
 }
 
 static void start_session(struct state *st, int fd, const struct sockaddr_storage *sa)
@@ -236,7 +244,7 @@ static void start_session(struct state *st, int fd, const struct sockaddr_storag
 		log_refusal(st, peer, "too many sessions");
 		return;
 	}
-	st->proven[slot] = 0;
+	presence_clear(&st->presence, (size_t)slot);
 	child.pid = fork();
 	if (child.pid == 0) {
 		run_session(st, fd, slot, peer);
@@ -311,14 +319,41 @@ static bool take_signals(struct state *st)
 	return stop;
 }
 
+/* Wake the sessions that are to be woken. */
+static void wake(struct state *st)
+{
+	for (unsigned i = 0; i < st->s->sessions; i++) {
+		if (presence_take_wake(&st->presence, i) && st->children[i].pid != 0) {
+			(void)kill(st->children[i].pid, SIGUSR1);
+		}
+	}
+}
+
 static void loop(struct state *st)
 {
+	struct pollfd *signals = &st->polls[st->listeners], *wakes = signals + 1;
+	int64_t look_ms = 0; /* when to look at the accounts next, where nothing tells */
+
 	for (;;) {
-		if (poll(st->polls, st->listeners + 1, -1) < 0) {
+		int rc = poll(st->polls, st->listeners + 3, st->watch.fd < 0 ? WATCH_POLL_MS : -1);
+		if (rc < 0) {
 			continue; /* EINTR: the pipe tells */
 		}
-		if (st->polls[st->listeners].revents != 0 && take_signals(st)) {
+		if (signals->revents != 0 && take_signals(st)) {
 			return;
+		}
+		bool look = wakes[1].revents != 0 || (st->watch.fd < 0 && conn_now_ms() >= look_ms);
+		bool changed = look && watch_changed(&st->watch);
+		look_ms = look ? conn_now_ms() + WATCH_POLL_MS : look_ms;
+		if (changed) {
+			st->s->changed(st->s->arg);
+			presence_wake_all_but(&st->presence, st->s->stays, st->s->arg);
+		}
+		if (wakes->revents != 0) {
+			presence_drain(&st->presence);
+		}
+		if (changed || wakes->revents != 0) {
+			wake(st);
 		}
 		for (size_t i = 0; i < st->listeners; i++) {
 			if (st->polls[i].revents != 0) {
@@ -394,19 +429,31 @@ static int open_pipe(int p[2], struct err *e)
 	return 0;
 }
 
+static void watch_all(struct state *st, const int *fds)
+{
+	const int others[] = {signal_pipe[0], st->presence.pipe[0], st->watch.fd};
+	size_t n = st->listeners;
+
+	for (size_t i = 0; i < n; i++) {
+		st->polls[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+		announce(fds[i]);
+	}
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+		st->polls[n + i] = (struct pollfd){.fd = others[i], .events = POLLIN};
+	}
+}
+
 int server_run(const struct server *s, struct err *e)
 {
-	struct state st = {.s = s, .stop_pipe = {-1, -1}, .spare_fd = -1};
+	struct state st = {.s = s, .stop_pipe = {-1, -1}, .spare_fd = -1, .watch = {.fd = -1}};
 	int fds[SERVER_LISTEN_MAX], rc = -1;
 
 	st.children = calloc(s->sessions, sizeof *st.children);
-	st.proven =
-		mmap(NULL, s->sessions, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (st.children == NULL || st.proven == MAP_FAILED) {
-		free(st.children);
+	if (st.children == NULL) {
 		return err_set(e, EX_OSERR, "cannot start: out of memory");
 	}
-	if (open_pipe(signal_pipe, e) != 0 || open_pipe(st.stop_pipe, e) != 0) {
+	if (presence_open(&st.presence, s->sessions, e) != 0 || open_pipe(signal_pipe, e) != 0 ||
+		open_pipe(st.stop_pipe, e) != 0) {
 		goto out;
 	}
 	for (size_t i = 0; i < s->listen_n; i++) {
@@ -414,22 +461,21 @@ int server_run(const struct server *s, struct err *e)
 			goto out;
 		}
 	}
-	for (size_t i = 0; i < st.listeners; i++) {
-		st.polls[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
-		announce(fds[i]);
-	}
-	st.polls[st.listeners] = (struct pollfd){.fd = signal_pipe[0], .events = POLLIN};
+	watch_open(&st.watch, s->watch_dir, s->watch_file);
+	watch_all(&st, fds);
 	st.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	handle(SIGPIPE, SIG_IGN);
 	handle(SIGCHLD, on_signal);
 	handle(SIGTERM, on_signal);
 	handle(SIGINT, on_signal);
+	conn_catch_wake();
 	s->ready(s->arg);
 	loop(&st);
 	stop(&st);
 	rc = 0;
 out:
-	(void)munmap(st.proven, s->sessions);
+	watch_close(&st.watch);
+	presence_close(&st.presence);
 	free(st.children);
 	return rc;
 }

@@ -21,11 +21,16 @@ struct server {
 	const char *listen[SERVER_LISTEN_MAX]; /* "[ADDR:]PORT" */
 	size_t listen_n;
 	unsigned sessions, per_address;
-	/* Serves one connection in a child of its own; what it returns is the child's exit code.
-	 * peer is the peer's address as text. */
-	int (*session)(void *arg, struct conn *c, const char *peer);
+	/* Serves one connection in a child of its own; what it returns is the child's exit code. */
+	int (*session)(void *arg, struct conn *c);
 	/* Runs in a child too, after a session died by a signal: what it left is put in order. */
 	void (*after_death)(void *arg);
+	/* This file has changed: `changed` is called, and then `stays` for each session that has
+	 * logged in; who may not stay is woken, to look for itself. */
+	int watch_dir;
+	const char *watch_file;
+	void (*changed)(void *arg);
+	bool (*stays)(void *arg, const struct presence_who *who);
 	/* Called once, when the sockets listen. */
 	void (*ready)(void *arg);
 	void *arg;

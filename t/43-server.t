@@ -132,7 +132,7 @@ if /usr/bin/python3 -c 'import socket; socket.create_server(("::1", 0), family=s
 	PORT=$(sed -n 's/^Listening on \[::1\]:\([0-9]*\)$/\1/p' err)
 	ok "IPv6 works" as client1 inbox -s "[::1]:$PORT"
 	wait_for 5 grep -q ' end ' err
-	like "and stands in the log" "$(cat err)" 'end peer=\[::1\]:[0-9]+ user=client1 '
+	like "and stands in the log" "$(cat err)" 'end peer=\[::1\]:[0-9]+ wire=classic user=client1 '
 	stop_server
 else
 	skip "IPv6 works" "no IPv6 here"

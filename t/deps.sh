@@ -33,6 +33,7 @@ if [ "$1" = check ]; then
 	need perl "prove runs the tests" have prove
 	need python3 "tests, and the independent peer" test -x /usr/bin/python3
 	need python3-pycryptodome "the independent peer" module Cryptodome
+	need python3-dissononce "the independent peer of the enhanced protocol" module dissononce
 	need openssl "judges key files" have openssl
 	need strace "fault and crash injection" have strace
 	need valgrind "leak checks" have valgrind

@@ -75,6 +75,24 @@ like() { # TITLE GOT EXTENDED-REGEX
 		diag "want something like: $3"
 	fi
 }
+# judged TITLE COMMAND...: a program that judges much in one process: each line of its output is
+# "ok TITLE", "not ok TITLE", "skip TITLE: WHY" or "# DIAGNOSIS". TITLE is that it came to its end.
+judged() {
+	title=$1
+	shift
+	rc=0
+	"$@" >"$HOME_DIR/.judged" 2>"$HOME_DIR/.judged.err" </dev/null || rc=$?
+	while IFS= read -r line; do
+		case $line in
+		'ok '*) report 0 "${line#ok }" ;;
+		'not ok '*) report 1 "${line#not ok }" ;;
+		'skip '*) skip "${line#skip }" "not here" ;;
+		*) diag "${line#\# }" ;;
+		esac
+	done <"$HOME_DIR/.judged"
+	report $rc "$title"
+	[ $rc = 0 ] || diag "exit code $rc: $(tail -n 15 "$HOME_DIR/.judged.err")"
+}
 skip() { # TITLE WHY: one test that cannot run here
 	TESTS=$((TESTS + 1))
 	echo "ok $TESTS - $1 # SKIP $2"
@@ -111,9 +129,9 @@ site() {
 	cache=$BUILD/t-keys
 	(
 		flock 9
-		[ -f "$cache/done" ] || {
+		[ -f "$cache/both-kinds" ] || {
 			mkdir -p "$cache" && "$SMTP361" keygen -d "$cache" --force --all >/dev/null &&
-				: >"$cache/done"
+				: >"$cache/both-kinds"
 		}
 	) 9>"$BUILD/t-keys.lock"
 	mkdir -p "$HOME_DIR/site" && cd "$HOME_DIR/site" || exit 1

@@ -330,13 +330,20 @@ static void finish_reads_little(void **state)
 
 static void proven(void **state)
 {
-	uint8_t flag = 0;
+	const struct presence_who who = {.user = "client1"};
+	struct presence p;
 
 	(void)state;
-	conn_set_proven(&c); /* nobody looks */
-	c.proven = &flag;
-	conn_set_proven(&c);
-	assert_int_equal(flag, 1);
+	conn_set_proven(&c, &who); /* nobody looks */
+	assert_int_equal(presence_open(&p, 2, &e), 0);
+	c.presence = &p;
+	c.slot = 1;
+	conn_set_proven(&c, &who);
+	assert_false(p.slots[0].proven);
+	assert_true(p.slots[1].proven);
+	assert_string_equal(p.slots[1].who.user, "client1");
+	c.presence = NULL;
+	presence_close(&p);
 }
 
 /* --- names --- */

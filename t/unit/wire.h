@@ -10,17 +10,36 @@
 
 #include "../../proto/classic.h"
 
-/* The C library's poll, in a hurry: a peer's silence of seconds is told after 60 ms. */
-int hurried_poll(struct pollfd *p, nfds_t n, int ms) __asm__("poll");
-int hurried_poll(struct pollfd *p, nfds_t n, int ms)
+/* The C library's ppoll, in a hurry: a peer's silence of seconds is told after 60 ms. (The
+ * fortified headers may call it by the second name.) */
+static inline int hurry(struct pollfd *p, nfds_t n, const struct timespec *t)
 {
-	struct timespec t = {.tv_nsec = (ms < 60 ? ms : 60) * 1000000l};
+	struct timespec soon = {.tv_nsec = 60 * 1000000l};
 
-	/* -1, for ever, stays bounded: a test that hangs says nothing */
-	if (ms < 0) {
-		t = (struct timespec){.tv_sec = 20};
+	if (t == NULL) { /* for ever stays bounded: a test that hangs says nothing */
+		soon = (struct timespec){.tv_sec = 20};
+	} else if (t->tv_sec == 0 && t->tv_nsec < soon.tv_nsec) {
+		soon = *t;
 	}
-	return (int)syscall(SYS_ppoll, p, n, &t, NULL, 0);
+	return (int)syscall(SYS_ppoll, p, n, &soon, NULL, 0);
+}
+
+int hurried_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t,
+	const sigset_t *mask) __asm__("ppoll");
+int hurried_ppoll(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask)
+{
+	(void)mask;
+	return hurry(p, n, t);
+}
+
+int hurried_ppoll_chk(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask,
+	size_t size) __asm__("__ppoll_chk");
+int hurried_ppoll_chk(
+	struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask, size_t size)
+{
+	(void)mask;
+	(void)size;
+	return hurry(p, n, t);
 }
 
 static struct classic a, b; /* two ends of one connection */

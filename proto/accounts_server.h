@@ -1,0 +1,33 @@
+/* The accounts as the server and its sessions see them. The server reads user_pass.json when it
+ * starts and when it changes; a session inherits that reading by its fork, and reads the file
+ * itself only when it has changed since. So a login costs a look at the file's time, however many
+ * accounts there are. */
+#ifndef PROTO_ACCOUNTS_SERVER_H
+#define PROTO_ACCOUNTS_SERVER_H
+
+#include "../store/users.h"
+#include "presence.h"
+
+struct accounts {
+	int dir;                 /* of user_pass.json, and the users' key files */
+	const struct users *now; /* the last reading; NULL: none succeeded */
+	struct users *own;       /* what of it is ours to free */
+	struct users_stamp stamp;
+};
+
+/* A session's view, out of the server's. */
+struct accounts accounts_inherit(const struct accounts *server);
+void accounts_close(struct accounts *a);
+
+/* Read the file if it has changed since it was read. *changed (may be NULL) tells. 0, or -1 like
+ * users_load: there are no accounts then. */
+int accounts_refresh(struct accounts *a, bool *changed, struct err *e);
+
+/* What this key opens of the enhanced protocol for this user, by the account or the key file. */
+enum users_needs accounts_judge_key(
+	const struct accounts *a, const char *user, const uint8_t key[static X25519_BYTES]);
+
+/* May a session that logged in so go on? */
+bool accounts_allow(const struct accounts *a, const struct presence_who *who);
+
+#endif

@@ -1,0 +1,58 @@
+/* What every session of a server works with, and what it says of itself at its end, whatever wire
+ * it speaks. session_server.c finds out which. */
+#ifndef PROTO_HOST_SERVER_H
+#define PROTO_HOST_SERVER_H
+
+#include "../crypto/rsa.h"
+#include "../crypto/x25519.h"
+#include "../store/mailbox.h"
+#include "accounts_server.h"
+#include "conn.h"
+#include "gate.h"
+#include "guard.h"
+
+struct host {
+	struct rsa_private *rsa;    /* NULL: the classic protocol is refused */
+	struct x25519_pair *x25519; /* NULL: the enhanced one is */
+	int dir;                    /* of the users' public keys */
+	struct accounts accounts;
+	struct mailbox *box;
+	struct gate *gate;   /* for passwords that cost */
+	struct guard *guard; /* remembers who guesses */
+	int64_t login_ms;    /* for the whole login */
+	int64_t idle_ms;     /* for an answer at the menu, or the next request */
+	int64_t mail_ms;     /* for a whole e-mail, in either direction */
+	uint64_t max_chars;  /* of a message over the enhanced protocol */
+	bool upgrade;        /* a plain password that was right becomes an Argon2id string */
+	bool verbose;        /* tell what was verified, and what an onlooker sees */
+};
+
+/* What a session did, for its line in the log. */
+struct report {
+	const char *wire;             /* "classic", "enhanced"; "-" before it is known */
+	char user[USER_NAME_MAX + 1]; /* empty: nobody logged in */
+	unsigned sent, rejected, listed, viewed, removed;
+};
+
+enum {
+	/* A refused login is answered no sooner: what it was refused for cannot be told by the
+	 * time, and guessing costs time. */
+	HOST_REFUSAL_MS = 250
+};
+
+/* users_turn over the host's gate. */
+struct users_turn host_turn(const struct host *host);
+
+/* After the login a session needs the server's private keys no more: wipe this process' copy. */
+void host_forget_keys(const struct host *host);
+
+/* Store a password that was right, and is plain in these accounts, as Argon2id, where the operator
+ * wants that; a failure is logged. */
+void host_upgrade(const struct host *host, const struct users *users, const char *user,
+	const void *password, size_t n);
+
+/* Serve one connection, by the wire that its first bytes name. 0 when the client ended it in good
+ * order, or -1 with what ended it: EX_NOPERM (login refused), EX_PROTOCOL, EX_TEMPFAIL. */
+int session_serve(struct conn *c, const struct host *host, struct report *report, struct err *e);
+
+#endif

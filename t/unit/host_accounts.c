@@ -1,0 +1,95 @@
+/* The accounts as a server and its sessions see them: read once, inherited, and followed. */
+#include "accounts.h"
+
+#include "../../proto/accounts_server.h"
+
+static struct accounts server;
+
+static void begin(const char *text)
+{
+	users_free(load(text));
+	server = (struct accounts){.dir = folder.fd};
+	assert_int_equal(accounts_refresh(&server, NULL, &e), 0);
+}
+
+static void followed(void **state)
+{
+	struct accounts a;
+	bool changed = true;
+
+	(void)state;
+	begin("{\"zoe\": \"x\", \"a\": {}}");
+	a = accounts_inherit(&server);
+	assert_ptr_equal(a.now, server.now); /* nothing is read */
+	assert_int_equal(accounts_refresh(&a, &changed, &e), 0);
+	assert_false(changed);
+	assert_ptr_equal(a.now, server.now);
+	assert_int_equal(users_add(folder.fd, "b", "x", 1, &e), 0);
+	assert_false(users_known(a.now, "b")); /* not before it is asked */
+	assert_int_equal(accounts_refresh(&a, &changed, &e), 0);
+	assert_true(changed);
+	assert_true(users_known(a.now, "b") && users_known(a.now, "zoe"));
+	assert_int_equal(accounts_refresh(&a, &changed, &e), 0);
+	assert_false(changed);
+	accounts_close(&a);
+	assert_true(users_known(server.now, "zoe")); /* what was inherited is not ours to free */
+	accounts_close(&server);
+}
+
+static void damaged(void **state)
+{
+	bool changed;
+
+	(void)state;
+	begin("{\"a\": \"x\"}");
+	spew_text(USERS_FILE, "{\"a\": \"x\"");
+	assert_refused(accounts_refresh(&server, &changed, &e), e, EX_CONFIG);
+	assert_null(server.now); /* nobody logs in by what it held before */
+	assert_refused(accounts_refresh(&server, &changed, &e), e, EX_CONFIG);
+	assert_int_equal(unlinkat(folder.fd, USERS_FILE, 0), 0);
+	assert_refused(accounts_refresh(&server, &changed, &e), e, EX_NOINPUT);
+	users_free(load("{\"b\": \"x\"}"));
+	assert_int_equal(accounts_refresh(&server, &changed, &e), 0);
+	assert_true(changed && users_known(server.now, "b"));
+	accounts_close(&server);
+}
+
+static void who_may_stay(void **state)
+{
+	struct presence_who by_key = {.user = "k", .enhanced = true};
+	struct presence_who by_password = {.user = "p"};
+	bool changed;
+
+	(void)state;
+	begin("{\"k\": {\"x25519\": \"" KEY_1 "\"}, \"p\": \"secret\"}");
+	memcpy(by_key.key, key_1, sizeof key_1);
+	assert_true(accounts_allow(&server, &by_key));
+	assert_true(accounts_allow(&server, &by_password));
+	assert_int_equal(users_revoke(folder.fd, "k", NULL, &e), 0);
+	assert_int_equal(users_revoke(folder.fd, "p", NULL, &e), 0);
+	assert_int_equal(accounts_refresh(&server, &changed, &e), 0);
+	assert_false(accounts_allow(&server, &by_key));
+	assert_false(accounts_allow(&server, &by_password));
+	/* let in again, but not who was shut out */
+	assert_int_equal(users_passwd(folder.fd, "p", "secret", 6, &e), 0);
+	assert_int_equal(users_set_key(folder.fd, "k", key_2, &e), 0);
+	assert_int_equal(accounts_refresh(&server, &changed, &e), 0);
+	assert_false(accounts_allow(&server, &by_password));
+	assert_false(accounts_allow(&server, &by_key));
+	by_password.revoked_at = users_revoked_at(server.now, "p");
+	assert_true(accounts_allow(&server, &by_password));
+	assert_int_equal(users_set_mode(folder.fd, "p", USERS_ENHANCED, &e), 0);
+	assert_int_equal(accounts_refresh(&server, &changed, &e), 0);
+	assert_false(accounts_allow(&server, &by_password));
+	accounts_close(&server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T_FOLDER("a session inherits the accounts, and follows the file", followed),
+		T_FOLDER("a file that is damaged lets nobody in", damaged),
+		T_FOLDER("who was shut out may not stay, whoever is let in again", who_may_stay),
+	};
+	return RUN(tests);
+}
