@@ -9,11 +9,13 @@
 #define APPLETS                                                                        \
 	APPLET(serve, "server", "run the server: mailboxes for a closed group")        \
 	APPLET(client, NULL, "talk to the server by menu")                             \
-	APPLET(send, NULL, "send one message from a file, stdin or $EDITOR")           \
-	APPLET(inbox, NULL, "list your messages")                                      \
+	APPLET(send, NULL, "send messages from files, stdin or $EDITOR")               \
+	APPLET(inbox, NULL, "list your messages, or wait for the next")                \
 	APPLET(read, NULL, "print one message")                                        \
+	APPLET(delete, NULL, "remove messages from your mailbox")                      \
+	APPLET(join, NULL, "accept an invitation: keys, account, configuration")       \
 	APPLET(keygen, "key_generator", "make key pairs for the server and its users") \
-	APPLET(user, NULL, "add, change, remove and list accounts")
+	APPLET(user, NULL, "invite, add, change, shut out and list accounts")
 
 #define APPLET(name, alias, line) int name##_main(int argc, char **argv);
 APPLETS
@@ -40,7 +42,7 @@ static const char help_end[] = "\n"
 			       "  --list         print the applets' names\n"
 			       "  --install DIR  make a symlink for each applet in DIR\n"
 			       "  --version      print the version\n"
-			       "  --enhanced     use the enhanced protocol (not built yet)\n";
+			       "  --enhanced     use the enhanced protocol, and no other\n";
 
 static const struct applet *find_applet(const char *name)
 {

@@ -1,27 +1,25 @@
-/* Accounts of client applets; see account.h. */
+/* Accounts of client applets: configuration, keys, login; see account.h. */
 #include "account.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
-#include <poll.h>
-#include <termios.h>
 
 #include "../crypto/file.h"
 #include "../keys/keyfile.h"
+#include "../proto/classic_client.h"
+#include "../proto/enhanced_client.h"
 
-enum { CONFIG_MAX = 65536, PATH_CAP = 4096 };
+enum { CONFIG_MAX = 65536 };
 
 /* --- configuration --- */
 
-static const char *config_path(char out[static PATH_CAP])
+const char *account_config_path(char out[static ACCOUNT_PATH_MAX])
 {
 	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 
 	if (xdg != NULL && xdg[0] == '/') {
-		(void)snprintf(out, PATH_CAP, "%s/smtp361/config.json", xdg);
+		(void)snprintf(out, ACCOUNT_PATH_MAX, "%s/smtp361/config.json", xdg);
 	} else if (home != NULL && home[0] == '/') {
-		(void)snprintf(out, PATH_CAP, "%s/.config/smtp361/config.json", home);
+		(void)snprintf(out, ACCOUNT_PATH_MAX, "%s/.config/smtp361/config.json", home);
 	} else {
 		return NULL;
 	}
@@ -51,19 +49,23 @@ static int take_config(struct account *a, const char *path, const struct buf *te
 {
 	const struct {
 		const char *field, **value;
-	} fields[] = {{"server", &a->server}, {"user", &a->user}, {"keys", &a->keys},
-		{"password_file", &a->password_file}};
+	} fields[ACCOUNT_FIELDS] = {{"server", &a->server}, {"user", &a->user}, {"keys", &a->keys},
+		{"password_file", &a->password_file}, {"pin", &a->pin}};
 	json_error_t why;
 	json_t *root = json_loadb((const char *)text->p, text->n, JSON_REJECT_DUPLICATES, &why);
+	const json_t *enhanced = json_object_get(root, "enhanced");
 	int rc = 0;
 
 	if (!json_is_object(root)) {
 		rc = err_set(e, EX_CONFIG, "%s:%d: %s", path, root == NULL ? why.line : 1,
 			root == NULL ? why.text : "it is no JSON object");
+	} else if (enhanced != NULL && !json_is_boolean(enhanced)) {
+		rc = err_set(e, EX_CONFIG, "%s: \"enhanced\" is neither true nor false", path);
 	}
-	for (size_t i = 0; rc == 0 && i < sizeof fields / sizeof fields[0]; i++) {
+	for (size_t i = 0; rc == 0 && i < ACCOUNT_FIELDS; i++) {
 		rc = take_field(root, path, fields[i].field, fields[i].value, &a->config[i], e);
 	}
+	a->enhanced = a->enhanced || (json_is_true(enhanced) && !a->classic);
 	json_decref(root);
 	return rc;
 }
@@ -79,14 +81,20 @@ static void from_environment(const char **value, const char *name)
 
 int account_resolve(struct account *a, struct err *e)
 {
-	char path[PATH_CAP];
+	char path[ACCOUNT_PATH_MAX];
 	struct buf text = {0};
 	int rc = 0;
 
+	if (a->resolved) {
+		return 0;
+	}
+	if (a->enhanced && a->classic) {
+		return err_set(e, EX_USAGE, "--enhanced and --classic do not go together");
+	}
 	from_environment(&a->server, "SMTP361_SERVER");
 	from_environment(&a->user, "SMTP361_USER");
 	from_environment(&a->password_file, "SMTP361_PASSWORD_FILE");
-	if (config_path(path) != NULL && access(path, F_OK) == 0) {
+	if (account_config_path(path) != NULL && access(path, F_OK) == 0) {
 		rc = file_read(AT_FDCWD, path, CONFIG_MAX, &text, NULL, e);
 		if (rc != 0) {
 			e->code = e->code == EX_DATAERR ? EX_CONFIG : e->code;
@@ -97,170 +105,42 @@ int account_resolve(struct account *a, struct err *e)
 	if (a->keys == NULL) {
 		a->keys = ".";
 	}
+	if (rc == 0 && a->pin != NULL && !a->enhanced && !a->classic) {
+		return err_set(e, EX_USAGE,
+			"a pinned key is of the enhanced protocol: --enhanced, or --classic "
+			"without it");
+	}
+	a->resolved = rc == 0;
 	return rc;
 }
 
 void account_free(struct account *a)
 {
-	for (size_t i = 0; i < sizeof a->config / sizeof a->config[0]; i++) {
+	for (size_t i = 0; i < ACCOUNT_FIELDS; i++) {
 		buf_free(&a->config[i]);
 	}
 }
 
-/* --- passwords --- */
+/* --- keys --- */
 
-static volatile sig_atomic_t interrupted; /* the signal's number */
-static int interrupt_pipe[2] = {-1, -1};  /* readable once it came, so that none slips by */
-
-/* Wait until fd can be read. 1: a signal came first. */
-static int wait_for_input(int fd)
+static int open_keys(const struct account *a, struct err *e)
 {
-	struct pollfd p[2] = {
-		{.fd = fd, .events = POLLIN}, {.fd = interrupt_pipe[0], .events = POLLIN}};
-
-	while (poll(p, 2, -1) < 0 && errno == EINTR) {
-	}
-	return p[1].revents != 0 ? 1 : 0;
+	return file_open_dir(a->keys, e);
 }
 
-/* Read up to a line end or the end. Byte by byte: what follows on stdin is not ours. 1: a signal
- * came. */
-static int read_line(int fd, uint8_t *out, size_t *n, struct err *e)
+/* Where a key was looked for, when it is not there. */
+static int tell_folder(const struct account *a, int rc, struct err *e)
 {
-	uint8_t byte;
-	ssize_t k;
-
-	for (*n = 0;;) {
-		if (wait_for_input(fd) != 0) {
-			return 1;
-		}
-		k = read(fd, &byte, 1);
-		if (k < 0 && errno == EINTR) {
-			continue;
-		}
-		if (k < 0) {
-			return err_sys(e, EX_NOINPUT, "cannot read the password");
-		}
-		if (k == 0 || byte == '\n') {
-			break;
-		}
-		if (*n == PASSWORD_MAX) {
-			return err_set(
-				e, EX_DATAERR, "the password has more than %d bytes", PASSWORD_MAX);
-		}
-		out[(*n)++] = byte;
-	}
-	if (*n > 0 && out[*n - 1] == '\r') {
-		(*n)--;
-	}
-	if (k == 0 && *n == 0) {
-		return err_set(e, EX_NOINPUT, "no password came: the input ended");
-	}
-	return 0;
-}
-
-int account_password_file(const char *file, uint8_t *password, size_t *n, struct err *e)
-{
-	bool is_stdin = strcmp(file, "-") == 0;
-	int fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
-
-	if (fd < 0) {
-		return err_sys(e, EX_NOINPUT, "cannot open the password file %s", file);
-	}
-	rc = read_line(fd, password, n, e);
-	if (!is_stdin) {
-		(void)close(fd);
-	}
-	if (rc == 0 && *n == 0) {
-		return err_set(
-			e, EX_DATAERR, "the first line of the password file %s is empty", file);
+	if (rc != 0 && e->code == EX_NOINPUT) {
+		err_hint(e, "the keys are looked for in %s; -k DIR names another folder", a->keys);
 	}
 	return rc;
 }
 
-static void on_interrupt(int number)
-{
-	int saved = errno;
-
-	interrupted = number;
-	(void)!write(interrupt_pipe[1], "", 1);
-	errno = saved;
-}
-
-/* What can end the program while the echo is off. */
-static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-enum { ENDING_N = sizeof ending / sizeof ending[0] };
-
-/* Read a line with the echo off. Whatever ends it, the terminal is as before. */
-static int read_hidden(uint8_t *password, size_t *n, struct err *e)
-{
-	struct sigaction catch = {.sa_handler = on_interrupt}, before[ENDING_N];
-	struct termios shown, hidden;
-	bool terminal = tcgetattr(STDIN_FILENO, &shown) == 0;
-	int rc;
-
-	interrupted = 0;
-	if (pipe2(interrupt_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
-		return err_sys(e, EX_OSERR, "cannot open a pipe");
-	}
-	for (size_t i = 0; i < ENDING_N; i++) {
-		(void)sigaction(ending[i], &catch, &before[i]);
-	}
-	if (terminal) {
-		hidden = shown;
-		hidden.c_lflag &= ~(tcflag_t)ECHO;
-		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	}
-	rc = read_line(STDIN_FILENO, password, n, e);
-	if (terminal) {
-		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-		(void)fputs("\n", stdout);
-	}
-	for (size_t i = 0; i < ENDING_N; i++) {
-		(void)sigaction(ending[i], &before[i], NULL);
-	}
-	for (int i = 0; i < 2; i++) {
-		(void)close(interrupt_pipe[i]);
-		interrupt_pipe[i] = -1;
-	}
-	return interrupted != 0 ? 1 : rc;
-}
-
-int account_password_ask(const char *prompt, uint8_t *password, size_t *n, struct err *e)
-{
-	int rc;
-
-	(void)fputs(prompt, stdout);
-	(void)fflush(stdout);
-	rc = read_hidden(password, n, e);
-	if (rc == 1) {
-		wipe(password, *n);
-		if (interrupted != SIGINT) {
-			(void)raise(interrupted); /* as if it had not been caught */
-		}
-		return err_set(e, 128 + SIGINT, "interrupted");
-	}
-	return rc;
-}
-
-int account_password(const struct account *a, uint8_t *password, size_t *n, struct err *e)
-{
-	if (a->password_file != NULL) {
-		return account_password_file(a->password_file, password, n, e);
-	}
-	if (isatty(STDIN_FILENO) == 1) {
-		return account_password_ask("Enter your password: ", password, n, e);
-	}
-	err_set(e, EX_USAGE, "no password is given");
-	return err_hint(e, "--password-file FILE, or $SMTP361_PASSWORD_FILE");
-}
-
-/* --- login --- */
-
-static int load_keys(
+static int load_rsa(
 	const struct account *a, struct rsa_private *own, struct rsa_public *server, struct err *e)
 {
-	int dir = file_open_dir(a->keys, e), rc;
+	int dir = open_keys(a, e), rc;
 
 	if (dir < 0) {
 		return -1;
@@ -268,58 +148,159 @@ static int load_keys(
 	rc = keyfile_load_private(dir, a->user, own, e);
 	rc = rc == 0 ? keyfile_load_public(dir, "server", server, e) : rc;
 	(void)close(dir);
-	if (rc != 0 && e->code == EX_NOINPUT) {
-		err_hint(e, "the keys are looked for in %s; -k DIR names another folder", a->keys);
-	}
-	return rc;
+	return tell_folder(a, rc, e);
 }
 
-int account_login(const struct account *a, struct classic_client *c, const uint8_t *password,
-	size_t n, struct err *e)
+static int check_pin(
+	const struct account *a, const uint8_t server[static X25519_BYTES], struct err *e)
 {
-	uint8_t asked[PASSWORD_MAX];
-	char host[CONN_HOST_MAX], port[8];
+	char found[KEYFILE_FINGERPRINT_MAX];
+
+	if (a->pin == NULL) {
+		return 0;
+	}
+	if (keyfile_x25519_fingerprint(server, found) != 0) {
+		return err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	return strcmp(found, a->pin) == 0
+		       ? 0
+		       : err_set(e, EX_PROTOCOL,
+				 "server_x25519_public.pem is %s, and not the pinned %.80s", found,
+				 a->pin);
+}
+
+static int load_x25519(const struct account *a, struct x25519_pair *own,
+	uint8_t server[static X25519_BYTES], struct err *e)
+{
+	int dir, rc;
+
+	if (x25519_self_check(e) != 0) {
+		return -1;
+	}
+	dir = open_keys(a, e);
+	if (dir < 0) {
+		return -1;
+	}
+	rc = keyfile_load_x25519_private(dir, a->user, own, e);
+	rc = rc == 0 ? keyfile_load_x25519_public(dir, "server", server, e) : rc;
+	(void)close(dir);
+	return rc == 0 ? check_pin(a, server, e) : tell_folder(a, rc, e);
+}
+
+/* --- login --- */
+
+void account_trace(void *account, const char *line)
+{
+	const struct account *a = account;
+	char shown[2048];
+
+	(void)escape_text(shown, sizeof shown, line, strlen(line), false);
+	(void)fprintf(stderr, "smtp361 %s: %s\n", a->applet, shown);
+}
+
+/* A password as it was given, or asked for. */
+struct asked {
+	uint8_t password[PASSWORD_MAX];
+	size_t n;
+	bool given;
+};
+
+static int no_password(struct err *e)
+{
+	err_set(e, EX_USAGE, "no password is given");
+	return err_hint(e, "--password-file FILE, or $SMTP361_PASSWORD_FILE");
+}
+
+static int ask(struct asked *p, struct err *e)
+{
+	p->given = account_password_ask("Enter your password: ", p->password, &p->n, e) == 0;
+	return p->given ? 0 : -1;
+}
+
+static int login_classic(const struct account *a, const char *host, const char *port,
+	const struct asked *p, struct mail_client **out, struct err *e)
+{
 	struct rsa_private own;
 	struct rsa_public server;
-	struct classic_login l = {.host = host,
+	const struct classic_login l = {.host = host,
 		.port = port,
 		.user = a->user,
 		.server_key = &server,
-		.user_key = &own};
-	int rc = -1;
+		.user_key = &own,
+		.password = p->password,
+		.password_n = p->n,
+		.trace = a->verbose ? account_trace : NULL,
+		.trace_arg = (void *)(uintptr_t)a};
+	int rc = load_rsa(a, &own, &server, e);
 
-	c->conn.fd = -1;
-	c->menu = (struct buf){0};
-	if (conn_split(a->server, host, port, e) != 0 || load_keys(a, &own, &server, e) != 0) {
-		goto out;
-	}
-	if (password == NULL) {
-		if (account_password(a, asked, &n, e) != 0) {
-			goto out;
-		}
-		password = asked;
-	}
-	l.password = password;
-	l.password_n = n;
-	rc = classic_client_login(c, &l, e);
-out:
-	wipe(asked, sizeof asked);
+	rc = rc == 0 ? classic_client_open(out, &l, e) : rc;
 	wipe(&own, sizeof own);
 	return rc;
 }
 
-int account_open(struct account *a, struct classic_client *c, struct err *e)
+/* may_ask: the server may turn out to ask for a password, and we may ask for it then. */
+static int login_enhanced(const struct account *a, const char *host, const char *port,
+	struct asked *p, bool may_ask, struct mail_client **out, struct err *e)
 {
-	c->conn.fd = -1;
-	c->menu = (struct buf){0};
+	struct x25519_pair own;
+	uint8_t server[X25519_BYTES];
+	struct enhanced_login l = {.host = host,
+		.port = port,
+		.user = a->user,
+		.key = &own,
+		.server_key = server,
+		.trace = a->verbose ? account_trace : NULL,
+		.trace_arg = (void *)(uintptr_t)a};
+	bool asks = false;
+	int rc = load_x25519(a, &own, server, e);
+
+	while (rc == 0) {
+		l.password = p->given ? p->password : NULL;
+		l.password_n = p->n;
+		rc = enhanced_client_open(out, &l, e);
+		if (rc != 0 || !may_ask || enhanced_client_welcome(*out, &asks, e) == 0) {
+			break;
+		}
+		(*out)->ops->end(*out);
+		*out = NULL;
+		rc = asks && !p->given ? ask(p, e) : -1;
+	}
+	wipe(&own, sizeof own);
+	return rc;
+}
+
+int account_login(const struct account *a, bool may_ask, struct mail_client **out, struct err *e)
+{
+	char host[CONN_HOST_MAX], port[8];
+	struct asked p = {0};
+	int rc = conn_split(a->server, host, port, e);
+
+	*out = NULL;
+	if (rc == 0 && a->password_file != NULL) {
+		rc = account_password_file(a->password_file, p.password, &p.n, e);
+		p.given = rc == 0;
+	} else if (rc == 0 && !a->enhanced) {
+		rc = may_ask ? ask(&p, e) : no_password(e);
+	}
+	if (rc == 0) {
+		rc = a->enhanced ? login_enhanced(a, host, port, &p, may_ask, out, e)
+				 : login_classic(a, host, port, &p, out, e);
+	}
+	wipe(&p, sizeof p);
+	return rc;
+}
+
+int account_open(struct account *a, struct mail_client **out, struct err *e)
+{
+	*out = NULL;
 	if (account_resolve(a, e) != 0) {
 		return -1;
 	}
 	if (a->server == NULL || a->user == NULL) {
 		err_set(e, EX_USAGE, "no %s is given", a->server == NULL ? "server" : "user");
 		return err_hint(e, "%s",
-			a->server == NULL ? "-s HOST[:PORT], or $SMTP361_SERVER"
+			a->server == NULL ? "-s HOST[:PORT], or $SMTP361_SERVER; or smtp361 join"
 					  : "-u NAME, or $SMTP361_USER");
 	}
-	return account_login(a, c, NULL, 0, e);
+	return account_login(a, isatty(STDIN_FILENO) == 1, out, e);
 }

@@ -4,24 +4,34 @@
 #define CMD_ACCOUNT_H
 
 #include "../crypto/password.h"
-#include "../proto/classic_client.h"
+#include "../proto/mail_client.h"
 #include "cli.h"
 
+enum { ACCOUNT_FIELDS = 5 };
+
 struct account {
+	const char *applet; /* for what -v prints */
 	/* set by options, then completed by account_resolve */
 	const char *server; /* HOST[:PORT] */
 	const char *user;
-	const char *keys;          /* folder of USER_private.pem and server_public.pem */
+	const char *keys;          /* folder of the user's keys and the server's public ones */
 	const char *password_file; /* "-": standard input */
-	struct buf config[4];      /* owns what came from the configuration file */
+	const char *pin;           /* fingerprint that the server's key must have; NULL: any */
+	bool enhanced, classic;    /* which wire; neither was said: classic */
+	bool verbose;
+	bool resolved;
+	struct buf config[ACCOUNT_FIELDS]; /* owns what came from the configuration file */
 };
 
 /* Rows for an applet's option table. */
-#define ACCOUNT_OPTIONS(a)                                                            \
-	{'s', "server", CLI_TEXT, &(a)->server}, {'u', "user", CLI_TEXT, &(a)->user}, \
-		{'k', "keys", CLI_TEXT, &(a)->keys},                                  \
-	{                                                                             \
-		0, "password-file", CLI_TEXT, &(a)->password_file                     \
+#define ACCOUNT_OPTIONS(a)                                                                  \
+	{'s', "server", CLI_TEXT, &(a)->server}, {'u', "user", CLI_TEXT, &(a)->user},       \
+		{'k', "keys", CLI_TEXT, &(a)->keys},                                        \
+		{0, "password-file", CLI_TEXT, &(a)->password_file},                        \
+		{0, "pin", CLI_TEXT, &(a)->pin}, {0, "enhanced", CLI_FLAG, &(a)->enhanced}, \
+		{0, "classic", CLI_FLAG, &(a)->classic},                                    \
+	{                                                                                   \
+		'v', "verbose", CLI_FLAG, &(a)->verbose                                     \
 	}
 
 /* The part of a help text that tells them. */
@@ -30,10 +40,20 @@ struct account {
 	"  -u, --user NAME            who you are                  $SMTP361_USER\n"             \
 	"  -k, --keys DIR             folder of your private and the server's public key (.)\n" \
 	"      --password-file FILE   its first line; - is stdin   $SMTP361_PASSWORD_FILE\n"    \
-	"Defaults come from the environment, then from $XDG_CONFIG_HOME/smtp361/config.json:\n" \
-	"  {\"server\": \"…\", \"user\": \"…\", \"keys\": \"…\", \"password_file\": \"…\"}\n"
+	"      --enhanced             the enhanced protocol, and no other\n"                    \
+	"      --classic              the classic one, whatever the configuration says\n"       \
+	"      --pin SHA256:...       the fingerprint that the server's key must have\n"        \
+	"  -v, --verbose              tell what is verified, and what an onlooker sees\n"       \
+	"Defaults come from the environment, then from $XDG_CONFIG_HOME/smtp361/config.json,\n" \
+	"which `smtp361 join` writes: server, user, keys, password_file, pin, enhanced.\n"
 
-/* Fill what no option set. 0, or -1 (EX_CONFIG: the configuration file is damaged). */
+enum { ACCOUNT_PATH_MAX = 4096 };
+
+/* Where the configuration file is. NULL: nothing tells. */
+const char *account_config_path(char out[static ACCOUNT_PATH_MAX]);
+
+/* Fill what no option set. 0, or -1 (EX_CONFIG: the configuration file is damaged; EX_USAGE: two
+ * protocols were asked for). */
 int account_resolve(struct account *a, struct err *e);
 void account_free(struct account *a);
 
@@ -43,16 +63,17 @@ int account_password_file(const char *file, uint8_t *password, size_t *n, struct
 /* Ask on the terminal, without echo. 0, or -1: EX_NOINPUT (end of input), 130 (Ctrl-C; the terminal
  * is as before). */
 int account_password_ask(const char *prompt, uint8_t *password, size_t *n, struct err *e);
-/* The password of this account: from its file, or asked for when stdin is a terminal. 0 or -1. */
-int account_password(const struct account *a, uint8_t *password, size_t *n, struct err *e);
 
-/* Load the keys, connect, log in. password NULL: account_password is asked. 0, or -1;
- * classic_client_end is due in both cases. */
-int account_login(const struct account *a, struct classic_client *c, const uint8_t *password,
-	size_t n, struct err *e);
+/* Load the keys, connect, log in. ask: when no password was given, ask for one (the classic
+ * protocol always needs one; the enhanced one when the server says so). 0 with *out, to be ended by
+ * its ops; or -1. */
+int account_login(const struct account *a, bool ask, struct mail_client **out, struct err *e);
 
-/* Resolve and log in without a dialogue, as send, inbox and read do. 0 or -1, like account_login.
- */
-int account_open(struct account *a, struct classic_client *c, struct err *e);
+/* Resolve and log in without a dialogue, as send, inbox and read do: only a terminal is asked. 0 or
+ * -1, like account_login. */
+int account_open(struct account *a, struct mail_client **out, struct err *e);
+
+/* Print what a wire traces, for -v. */
+void account_trace(void *account, const char *line);
 
 #endif

@@ -7,6 +7,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "../crypto/secret.h"
+
 /* --- options --- */
 
 static const struct cli_option *by_name(const struct cli *c, const char *name, size_t n)
@@ -58,7 +60,8 @@ static int store(
 			return cli_usage(c, "%s is given twice", given);
 		}
 		if (parse_decimal(value, strlen(value), 1000000000, &number) != 0 || number == 0) {
-			return cli_usage(c, "%s takes a number above 0, not \"%s\"", given, value);
+			return cli_usage(c, "%s takes a number from 1 to 1000000000, not \"%s\"",
+				given, value);
 		}
 		*(unsigned *)o->value = (unsigned)number;
 		return -1;
@@ -117,14 +120,6 @@ static int parse_short(const struct cli *c, int argc, char **argv, int *i)
 	return -1;
 }
 
-static int not_built(const struct cli *c)
-{
-	struct err e;
-
-	err_set(&e, EX_UNAVAILABLE, "the enhanced protocol is not built yet");
-	return cli_fail(c, &e);
-}
-
 int cli_parse(struct cli *c, int argc, char **argv)
 {
 	bool options_end = false;
@@ -141,8 +136,6 @@ int cli_parse(struct cli *c, int argc, char **argv)
 		} else if (strcmp(a, "--help") == 0) {
 			(void)fputs(c->help, stdout);
 			return cli_finish(c, EX_OK);
-		} else if (strcmp(a, "--enhanced") == 0) {
-			return not_built(c);
 		} else {
 			rc = a[1] == '-' ? parse_long(c, argc, argv, &i)
 					 : parse_short(c, argc, argv, &i);
@@ -226,11 +219,11 @@ void cli_print(const void *p, size_t n)
 	}
 }
 
-static bool json_failed; /* a field could not be set */
+static bool json_failed; /* a field of what is printed next could not be set */
 
 void cli_json_text(json_t *object, const char *key, const void *p, size_t n)
 {
-	if (json_object_set_new(object, key, json_stringn(p, n)) != 0) {
+	if (json_object_set_new(object, key, json_stringn(n == 0 ? "" : p, n)) != 0) {
 		json_failed = true;
 	}
 }
@@ -242,11 +235,12 @@ void cli_json_number(json_t *object, const char *key, uint64_t value)
 	}
 }
 
-int cli_print_json(json_t *value, struct err *e)
+static int print_json(json_t *value, size_t flags, struct err *e)
 {
 	json_free_t release;
-	char *text = json_failed ? NULL : json_dumps(value, JSON_INDENT(2));
+	char *text = json_failed ? NULL : json_dumps(value, flags);
 
+	json_failed = false;
 	json_decref(value);
 	if (text == NULL) {
 		return err_set(e, EX_DATAERR, "the result cannot be written as JSON");
@@ -257,13 +251,23 @@ int cli_print_json(json_t *value, struct err *e)
 	return 0;
 }
 
+int cli_print_json(json_t *value, struct err *e)
+{
+	return print_json(value, JSON_INDENT(2), e);
+}
+
+int cli_print_json_line(json_t *value, struct err *e)
+{
+	return print_json(value, JSON_COMPACT, e);
+}
+
 int cli_finish(const struct cli *c, int code)
 {
 	struct err e;
 
 	if (fflush(stdout) != 0 || ferror(stdout) != 0) {
 		err_sys(&e, EX_IOERR, "cannot write to standard output");
-		return cli_fail(c, &e);
+		return code == EX_IOERR ? code : cli_fail(c, &e); /* it was told already */
 	}
 	return code;
 }
@@ -302,5 +306,7 @@ void cli_protect(void)
 		(void)close(fd);
 	}
 	forbid_dumps();
+	json_set_alloc_funcs(
+		secret_malloc, secret_free); /* passwords stand in it, here and there */
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 }

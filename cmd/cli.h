@@ -83,6 +83,8 @@ void cli_json_text(json_t *object, const char *key, const void *p, size_t n);
 void cli_json_number(json_t *object, const char *key, uint64_t value);
 /* Print and release it (NULL is fine: nothing could be built). 0, or -1 (EX_DATAERR). */
 int cli_print_json(json_t *value, struct err *e);
+/* The same on one line. */
+int cli_print_json_line(json_t *value, struct err *e);
 
 /* --- the process --- */
 

@@ -1,7 +1,11 @@
-/* client: the founding menu, for a person. It works in a pipe too: answers are read line by line.
- */
+/* client: the founding menu, for a person, over either protocol. It works in a pipe too: answers
+ * are read line by line. */
+#include "../crypto/random.h"
+#include "../proto/classic.h"
 #include "account.h"
+#include "choice.h"
 #include "content.h"
+#include "rows.h"
 
 static const char help[] =
 	"usage: smtp361 client [-s HOST[:PORT]] [-u USER] [-k DIR]\n"
@@ -12,7 +16,7 @@ static const char help[] =
 
 struct dialogue {
 	struct account account;
-	struct classic_client *client;
+	struct mail_client *client;
 	struct buf line; /* the last answer without its line end; a NUL follows it */
 	bool ended;      /* no more answers will come */
 };
@@ -78,27 +82,36 @@ static void print_line(const char *text)
 /* --- 1: send --- */
 
 struct letter {
-	struct buf to, title, content;
-	uint64_t chars;
+	struct buf to, title;
+	struct content content;
 };
+
+static uint64_t most_chars(const struct dialogue *d)
+{
+	uint64_t max = d->client->ops->max_chars;
+
+	return max == 0 ? UINT64_MAX : max;
+}
 
 static int ask_content(struct dialogue *d, struct letter *l, struct err *e)
 {
+	struct buf text = {0};
+
 	if (ask(d, "Would you like to load contents from a file?(Y/N) ", e) != 0) {
 		return -1;
 	}
 	if (answer(d)[0] == 'Y' || answer(d)[0] == 'y') {
 		return ask(d, "Enter filename: ", e) != 0
 			       ? -1
-			       : content_from_file(answer(d), &l->content, &l->chars, e);
+			       : content_open(&l->content, answer(d), most_chars(d), e);
 	}
 	if (ask(d, "Enter message contents: ", e) != 0) {
 		return -1;
 	}
-	if (buf_append(&l->content, d->line.p, d->line.n) != 0) {
+	if (buf_append(&text, d->line.p, d->line.n) != 0) {
 		return err_set(e, EX_TEMPFAIL, "out of memory");
 	}
-	return message_check_content(l->content.p, l->content.n, &l->chars, e);
+	return content_take(&l->content, &text, most_chars(d), e);
 }
 
 static int ask_letter(struct dialogue *d, struct letter *l, struct err *e)
@@ -111,6 +124,23 @@ static int ask_letter(struct dialogue *d, struct letter *l, struct err *e)
 	return ask_content(d, l, e);
 }
 
+static int send_letter(struct dialogue *d, struct letter *l, struct err *e)
+{
+	struct mail_letter letter = {.to = (const char *)l->to.p,
+		.title = (const char *)l->title.p,
+		.bytes = l->content.bytes,
+		.chars = l->content.chars,
+		.source = content_read,
+		.arg = &l->content};
+	struct mail_stored stored;
+
+	if (random_bytes(letter.id, sizeof letter.id, e) != 0 ||
+		d->client->ops->post(d->client, &letter, e) != 0) {
+		return -1;
+	}
+	return d->client->ops->acknowledge(d->client, &stored, e);
+}
+
 /* What the person typed is judged before the server hears of it: a slip costs nothing but the menu.
  */
 static int do_send(struct dialogue *d, struct err *e)
@@ -118,43 +148,75 @@ static int do_send(struct dialogue *d, struct err *e)
 	struct letter l = {0};
 	int rc = ask_letter(d, &l, e);
 
-	if (rc != 0 && !d->ended && e->code != EX_TEMPFAIL) {
-		print_line(e->text);
-		rc = 0;
-	} else if (rc == 0) {
-		rc = classic_client_send(d->client, d->account.user, (const char *)l.to.p,
-			(const char *)l.title.p, l.content.p, l.content.n, l.chars, e);
+	if (rc == 0) {
+		rc = send_letter(d, &l, e);
 		if (rc == 0) {
 			(void)puts("The message is sent to the server.");
-		} else if (d->client->menu.n > 0) {
-			rc = 0; /* rejected: the menu itself says so */
 		}
+	}
+	if (rc != 0 && !d->ended && d->client->alive) {
+		print_line(e->text); /* not this one: the menu again */
+		rc = 0;
 	}
 	buf_free(&l.to);
 	buf_free(&l.title);
-	buf_free(&l.content);
+	content_close(&l.content);
 	return rc;
 }
 
 /* --- 2 and 3 --- */
 
+static int print_row(void *arg, const struct mail_row *row, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	rows_print(row);
+	return 0;
+}
+
+/* A refusal that leaves the connection as it was is told, and the menu comes again. */
+static int go_on(const struct dialogue *d, int rc, const struct err *e)
+{
+	if (rc != 0 && d->client->alive) {
+		print_line(e->text);
+		return 0;
+	}
+	return rc;
+}
+
 static int do_list(struct dialogue *d, struct err *e)
 {
-	struct buf list = {0};
-	int rc = classic_client_list(d->client, &list, e);
+	(void)puts(ROWS_HEAD);
+	return go_on(d, d->client->ops->list(d->client, NULL, print_row, NULL, e), e);
+}
 
+static int put_head(void *arg, const struct mail_received *m, struct err *e)
+{
+	struct buf head = {0};
+	int64_t us;
+	int rc = message_parse_time(m->time.p, m->time.n, &us);
+
+	(void)arg;
+	rc = rc == 0 ? message_format(&head, m->from, m->to, us, m->title, m->chars) : rc;
 	if (rc == 0) {
-		cli_print(list.p, list.n);
-		(void)puts("");
+		cli_print(head.p, head.n);
 	}
-	buf_free(&list);
-	return rc;
+	buf_free(&head);
+	return rc == 0 ? 0 : err_set(e, EX_PROTOCOL, "the server's message has no header");
+}
+
+static int put_content(void *arg, const void *p, size_t n, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	cli_print(p, n);
+	return 0;
 }
 
 static int do_view(struct dialogue *d, struct err *e)
 {
-	struct buf text = {0};
-	struct message_head h;
+	const struct mail_taker taker = {.head = put_head, .content = put_content};
+	struct mail_choice choice;
 	int rc;
 
 	if (ask(d, "Enter the email index you wish to view: ", e) != 0) {
@@ -164,17 +226,16 @@ static int do_view(struct dialogue *d, struct err *e)
 		print_line(e->text);
 		return 0;
 	}
-	/* what is far too long to be an index is none: the server need not see all of it */
-	rc = classic_client_view(d->client, d->line.n > 200 ? "?" : answer(d), &text, &h, e);
-	if (rc == 0) {
-		cli_print(text.p, text.n);
-		(void)puts("");
-	} else if (e->code == EX_NOINPUT) {
-		print_line(e->text);
-		rc = 0;
+	if (choice_read(&choice, answer(d), e) != 0) {
+		print_line("There is no email with this index in the last list");
+		return 0;
 	}
-	buf_free(&text);
-	return rc;
+	choice.as_listed = true;
+	rc = d->client->ops->read(d->client, &choice, &taker, e);
+	if (rc == 0) {
+		(void)puts("");
+	}
+	return go_on(d, rc, e);
 }
 
 /* --- the menu --- */
@@ -187,7 +248,7 @@ static bool choose(struct dialogue *d, int *rc, struct err *e)
 		int (*run)(struct dialogue *d, struct err *e);
 	} choices[] = {{"1", do_send}, {"2", do_list}, {"3", do_view}};
 
-	cli_print(d->client->menu.p, d->client->menu.n);
+	(void)fputs(CLASSIC_MENU, stdout);
 	if (ask(d, "", e) != 0) {
 		(void)puts(""); /* the end of input is the wish to leave, and so is nonsense */
 		return true;
@@ -210,14 +271,14 @@ static int run_menu(struct dialogue *d, struct err *e)
 	if (rc != 0 && !d->ended) {
 		return rc;
 	}
-	classic_client_quit(d->client);
+	d->client->ops->quit(d->client);
 	(void)puts("The connection is terminated with the server.");
 	return rc; /* the input that ends inside a letter sent nothing */
 }
 
 /* --- login --- */
 
-static int ask_account(struct dialogue *d, uint8_t *password, size_t *n, struct err *e)
+static int ask_account(struct dialogue *d, struct err *e)
 {
 	static struct buf server, user;
 
@@ -236,24 +297,19 @@ static int ask_account(struct dialogue *d, uint8_t *password, size_t *n, struct 
 		}
 		d->account.user = (const char *)user.p;
 	}
-	return d->account.password_file != NULL
-		       ? account_password_file(d->account.password_file, password, n, e)
-		       : account_password_ask("Enter your password: ", password, n, e);
+	return 0;
 }
 
 static int talk(struct dialogue *d, struct err *e)
 {
-	uint8_t password[PASSWORD_MAX];
-	size_t n;
-	int rc = ask_account(d, password, &n, e);
-
-	rc = rc == 0 ? account_login(&d->account, d->client, password, n, e) : rc;
-	wipe(password, sizeof password);
-	if (rc != 0) {
+	if (ask_account(d, e) != 0) {
+		return -1;
+	}
+	if (account_login(&d->account, true, &d->client, e) != 0) {
 		if (e->code == EX_NOPERM) {
 			(void)puts(CLASSIC_INVALID ".\nTerminating.");
 		}
-		return rc;
+		return -1;
 	}
 	return run_menu(d, e);
 }
@@ -261,7 +317,6 @@ static int talk(struct dialogue *d, struct err *e)
 APPLET_MAIN(client)
 {
 	static struct dialogue d;
-	static struct classic_client client; /* its buffers are too large for the stack */
 	const struct cli_option options[] = {ACCOUNT_OPTIONS(&d.account)};
 	struct cli c = {.applet = "client",
 		.help = help,
@@ -277,16 +332,18 @@ APPLET_MAIN(client)
 		return cli_usage(&c, "client takes no \"%s\"", c.args[0]);
 	}
 	cli_protect();
+	d.account.applet = c.applet;
 	/* the password is read past stdio: nothing of it may wait in a buffer */
 	(void)setvbuf(stdin, NULL, _IONBF, 0);
-	client.conn.fd = -1;
-	d.client = &client;
 	rc = talk(&d, &e);
 	if (rc != 0) {
 		(void)fflush(stdout);
-		rc = e.code == EX_NOPERM ? EX_NOPERM : cli_fail(&c, &e);
+		/* of a refused login the founding line is on the screen */
+		rc = e.code == EX_NOPERM && d.client == NULL ? EX_NOPERM : cli_fail(&c, &e);
 	}
-	classic_client_end(&client);
+	if (d.client != NULL) {
+		d.client->ops->end(d.client);
+	}
 	account_free(&d.account);
 	buf_free(&d.line);
 	return cli_finish(&c, rc);

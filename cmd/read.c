@@ -1,21 +1,29 @@
 /* read: print one message. */
 #include "account.h"
+#include "choice.h"
+#include "attachments.h"
 
 static const char help[] =
-	"usage: smtp361 read INDEX | --last\n"
+	"usage: smtp361 read INDEX | ID | --last\n"
 	"\n"
-	"Print the message with this INDEX of the list (`smtp361 inbox`), as it is stored.\n"
-	"On a terminal what could move the cursor is escaped; in a pipe every byte is as it\n"
-	"was sent.\n"
+	"Print the message with this INDEX of the list (`smtp361 inbox`), or with this ID\n"
+	"(enhanced), as it is stored. On a terminal what could move the cursor is escaped; in\n"
+	"a pipe every byte is as it was sent.\n"
 	"\n"
-	"      --last      the newest one\n"
-	"      --content   its content alone, and nothing behind it\n"
-	"      --json      an object\n" ACCOUNT_HELP;
+	"      --last       the newest one\n"
+	"      --content    its content alone, and nothing behind it\n"
+	"      --json       an object\n"
+	"      --save DIR   put what is attached into DIR, and print the names; nothing that\n"
+	"                   is there is overwritten\n" ACCOUNT_HELP;
 
 struct job {
 	struct account account;
-	const char *index;
+	const char *which, *save;
 	bool last, content, json;
+	struct attachments *attachments; /* with --save */
+	json_t *object;                  /* with --json */
+	struct buf text;                 /* of the content, for it */
+	uint8_t end;                     /* the last byte printed */
 };
 
 static json_t *recipients_json(struct message_part to)
@@ -35,81 +43,100 @@ static json_t *recipients_json(struct message_part to)
 	return array;
 }
 
-static int print_json(const struct message_head *h, struct message_part content, struct err *e)
+static void head_json(json_t *o, const struct mail_received *m)
 {
-	json_t *o = json_object();
-
-	cli_json_text(o, "from", h->from.p, h->from.n);
-	(void)json_object_set_new(o, "to", recipients_json(h->to));
-	cli_json_text(o, "time", h->time.p, h->time.n);
-	cli_json_text(o, "title", h->title.p, h->title.n);
-	cli_json_number(o, "length", h->length);
-	cli_json_text(o, "content", content.p, content.n);
-	return cli_print_json(o, e);
+	if (m->id.n > 0) {
+		cli_json_text(o, "id", m->id.p, m->id.n);
+	}
+	cli_json_text(o, "from", m->from.p, m->from.n);
+	(void)json_object_set_new(o, "to", recipients_json(m->to));
+	cli_json_text(o, "time", m->time.p, m->time.n);
+	cli_json_text(o, "title", m->title.p, m->title.n);
+	cli_json_number(o, "length", m->chars);
 }
 
-static int print_mail(
-	const struct job *j, const struct buf *text, const struct message_head *h, struct err *e)
+/* A title of the enhanced wire may hold control bytes; as stored it stands on one line all the
+ * same.
+ * */
+static int print_head(const struct mail_received *m, struct err *e)
 {
-	struct message_part content = {.p = text->p + h->bytes, .n = text->n - h->bytes};
-	size_t skip = j->content ? h->bytes : 0;
+	struct buf head = {0};
+	int64_t us;
+	int rc = -1;
+
+	if (message_parse_time(m->time.p, m->time.n, &us) != 0) {
+		return err_set(e, EX_PROTOCOL, "the server's message has no time");
+	}
+	if (message_format(&head, m->from, m->to, us, m->title, m->chars) == 0) {
+		cli_print(head.p, head.n);
+		rc = 0;
+	}
+	buf_free(&head);
+	return rc == 0 ? 0 : err_set(e, EX_TEMPFAIL, "out of memory");
+}
+
+static int take_head(void *arg, const struct mail_received *m, struct err *e)
+{
+	struct job *j = arg;
 
 	if (j->json) {
-		return print_json(h, content, e);
+		head_json(j->object, m);
 	}
-	cli_print(text->p + skip, text->n - skip);
-	if (cli_is_terminal() && text->n > skip && text->p[text->n - 1] != '\n') {
+	if (j->save != NULL) {
+		j->attachments = attachments_open(j->save, e);
+		return j->attachments == NULL ? -1 : 0;
+	}
+	return j->json || j->content ? 0 : print_head(m, e);
+}
+
+static int take_content(void *arg, const void *p, size_t n, struct err *e)
+{
+	struct job *j = arg;
+
+	if (j->save != NULL) {
+		return attachments_take(j->attachments, p, n, e);
+	}
+	if (j->json) {
+		return buf_append(&j->text, p, n) == 0 ? 0
+						       : err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	cli_print(p, n);
+	j->end = ((const uint8_t *)p)[n - 1];
+	return ferror(stdout) == 0 ? 0 : err_set(e, EX_IOERR, "cannot write to standard output");
+}
+
+static int print_rest(struct job *j, struct err *e)
+{
+	if (j->save != NULL) {
+		return attachments_end(j->attachments, e);
+	}
+	if (j->json) {
+		cli_json_text(j->object, "content", j->text.p, j->text.n);
+		return cli_print_json(j->object, e);
+	}
+	if (cli_is_terminal() && j->end != '\n' && j->end != 0) {
 		(void)fputs("\n", stdout);
 	}
 	return 0;
 }
 
-/* The index of the newest row. */
-static int find_last(const struct buf *list, char out[static 24], struct err *e)
-{
-	struct classic_row row, last = {0};
-	size_t at = 0;
-
-	while (classic_row_next(list, &at, &row)) {
-		last = row;
-	}
-	if (last.index.n == 0 || last.index.n >= 24) {
-		return err_set(e, EX_NOINPUT, "the inbox is empty");
-	}
-	memcpy(out, last.index.p, last.index.n);
-	out[last.index.n] = '\0';
-	return 0;
-}
-
 static int read_mail(struct job *j, struct err *e)
 {
-	struct classic_client *c = malloc(sizeof *c);
-	struct message_head h;
-	struct buf list = {0}, text = {0};
-	char last[24];
-	bool connected;
-	int rc;
+	const struct mail_taker taker = {.head = take_head, .content = take_content, .arg = j};
+	struct mail_choice choice;
+	struct mail_client *c;
+	int rc = choice_read(&choice, j->last ? NULL : j->which, e);
 
-	if (c == NULL) {
-		return err_set(e, EX_TEMPFAIL, "out of memory");
+	if (rc != 0 || account_open(&j->account, &c, e) != 0) {
+		return -1;
 	}
-	rc = account_open(&j->account, c, e);
-	connected = rc == 0;
-	rc = rc == 0 ? classic_client_list(c, &list, e) : rc; /* an index counts in the last list */
-	rc = rc == 0 ? classic_check_list(&list, e) : rc;
-	if (rc == 0 && j->last) {
-		j->index = last;
-		rc = find_last(&list, last, e);
-	}
-	rc = rc == 0 ? classic_client_view(c, j->index, &text, &h, e) : rc;
-	if (connected && (rc == 0 || e->code == EX_NOINPUT)) {
-		classic_client_quit(c);
-	}
-	rc = rc == 0 ? print_mail(j, &text, &h, e) : rc;
-	classic_client_end(c);
-	free(c);
-	buf_free(&list);
-	buf_free(&text);
+	j->object = j->json ? json_object() : NULL;
+	rc = c->ops->read(c, &choice, &taker, e);
+	c->ops->quit(c);
+	c->ops->end(c);
+	rc = rc == 0 ? print_rest(j, e) : rc;
+	attachments_close(j->attachments);
+	buf_free(&j->text);
 	return rc;
 }
 
@@ -118,27 +145,30 @@ APPLET_MAIN(read)
 	struct job j = {0};
 	const struct cli_option options[] = {ACCOUNT_OPTIONS(&j.account),
 		{0, "last", CLI_FLAG, &j.last}, {0, "content", CLI_FLAG, &j.content},
-		{0, "json", CLI_FLAG, &j.json}};
+		{0, "json", CLI_FLAG, &j.json}, {0, "save", CLI_TEXT, &j.save}};
 	struct cli c = {.applet = "read",
 		.help = help,
 		.options = options,
 		.options_n = sizeof options / sizeof options[0]};
 	int rc = cli_parse(&c, argc, argv);
-	uint64_t number;
+	struct mail_choice choice;
 	struct err e;
 
 	if (rc >= 0) {
 		return rc;
 	}
 	if (c.args_n != (j.last ? 0u : 1u)) {
-		return cli_usage(&c, "one INDEX, or --last");
+		return cli_usage(&c, "one INDEX or ID, or --last");
 	}
-	if (!j.last && (parse_decimal(c.args[0], strlen(c.args[0]), UINT32_MAX, &number) != 0 ||
-			       number == 0)) {
-		return cli_usage(&c, "\"%s\" is no index of the list", c.args[0]);
+	if (!j.last && choice_read(&choice, c.args[0], &e) != 0) {
+		return cli_usage(&c, "%s", e.text);
 	}
-	j.index = j.last ? NULL : c.args[0];
+	if ((j.save != NULL) + j.content + j.json > 1) {
+		return cli_usage(&c, "--content, --json and --save do not go together");
+	}
+	j.which = j.last ? NULL : c.args[0];
 	cli_protect();
+	j.account.applet = c.applet;
 	rc = read_mail(&j, &e) == 0 ? EX_OK : cli_fail(&c, &e);
 	account_free(&j.account);
 	return cli_finish(&c, rc);

@@ -1,120 +1,174 @@
-/* send: one message, for scripts and people. */
+/* send: one message or many, for scripts and people. */
+#include "../crypto/random.h"
 #include "account.h"
-#include "content.h"
+#include "outbox.h"
 
 static const char help[] =
-	"usage: smtp361 send --to USER[;USER...] --title TITLE [FILE]\n"
+	"usage: smtp361 send --to USER[;USER...] [--title TITLE] [FILE...]\n"
+	"       smtp361 send --batch\n"
 	"\n"
-	"Send FILE (or stdin, or on a terminal what you write in $EDITOR) as one message.\n"
-	"Exit 0 means that it is on stable storage in every mailbox named; 65 that it was\n"
-	"rejected; 75 that it was not stored now, and that trying again may help. Only when\n"
-	"the connection broke at the very end can it have been stored all the same: the\n"
-	"classic protocol cannot tell, and a retry may double it.\n"
+	"Send each FILE (or stdin, or on a terminal what you write in $EDITOR) as a message.\n"
+	"Exit 0 means that all are on stable storage in every mailbox named; 65 that one was\n"
+	"rejected, and 67 that a recipient is no user (65 over the classic protocol); 75 that\n"
+	"one was not stored now, and that trying again may help. With --enhanced a message\n"
+	"that is sent again with the same --id is stored once. The classic protocol has no\n"
+	"ids: when its connection broke at the very end, a retry may double the message.\n"
 	"\n"
 	"  -t, --to USER[;USER...]    whom to; repeatable\n"
-	"      --title TITLE          at most 100 characters\n"
-	"      --json                 print what was sent as JSON\n" ACCOUNT_HELP;
+	"      --title TITLE          at most 100 characters; without it, FILE's name\n"
+	"      --attach FILE          put FILE into the message, too; repeatable\n"
+	"      --id ID                32 digits of hex: your own number for the message\n"
+	"      --batch                messages from stdin, a line of JSON each: to, title,\n"
+	"                             content or file, and, as you like, attach and id\n"
+	"      --json                 print what was sent as JSON; with --batch or several\n"
+	"                             FILEs a line each\n" ACCOUNT_HELP;
 
-struct letter {
-	struct buf to; /* "a;b", NUL-terminated */
-	const char *title;
-	struct buf content;
-	uint64_t chars;
-	bool json;
+struct job {
+	struct account account;
+	struct cli_list to, attach;
+	const char *title, *id;
+	bool batch, json;
 	char kept[CONTENT_PATH_MAX]; /* the file that an editor wrote; empty: there is none */
 };
 
-static int join_recipients(struct letter *l, const struct cli_list *to, struct err *e)
+/* --- from options --- */
+
+static int join_recipients(struct buf *out, const struct cli_list *to, struct err *e)
 {
 	for (size_t i = 0; i < to->n; i++) {
 		if (has_control(to->items[i], strlen(to->items[i]))) {
 			return err_set(e, EX_USAGE, "a recipient's name holds a control character");
 		}
-		if ((i > 0 && buf_append(&l->to, ";", 1) != 0) ||
-			buf_append_str(&l->to, to->items[i]) != 0) {
+		if ((i > 0 && buf_append(out, ";", 1) != 0) ||
+			buf_append_str(out, to->items[i]) != 0) {
 			return err_set(e, EX_TEMPFAIL, "out of memory");
 		}
 	}
-	return buf_append(&l->to, "", 1) == 0 ? 0 : err_set(e, EX_TEMPFAIL, "out of memory");
+	return buf_append(out, "", 1) == 0 ? 0 : err_set(e, EX_TEMPFAIL, "out of memory");
 }
 
-static int read_content(struct letter *l, const char *file, struct err *e)
+static const char *base_name(const char *path)
 {
-	if (file == NULL && isatty(STDIN_FILENO) == 1) {
-		return content_from_editor(&l->content, &l->chars, l->kept, e);
-	}
-	return content_from_file(file == NULL ? "-" : file, &l->content, &l->chars, e);
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? path : slash + 1;
 }
 
-static int print_json(const struct letter *l, const char *from, struct err *e)
+/* The letter of one FILE; NULL: of stdin, or of an editor. */
+static int make_letter(
+	struct job *j, struct outbox *o, const char *file, struct outgoing *l, struct err *e)
 {
-	json_t *o = json_object();
-
-	cli_json_text(o, "from", from, strlen(from));
-	cli_json_text(o, "to", l->to.p, strlen((const char *)l->to.p));
-	cli_json_text(o, "title", l->title, strlen(l->title));
-	cli_json_number(o, "length", l->chars);
-	(void)json_object_set_new(o, "stored", json_true());
-	return cli_print_json(o, e);
-}
-
-static int send_letter(struct account *a, const struct letter *l, struct err *e)
-{
-	struct classic_client *client = malloc(sizeof *client);
+	const char *title = j->title != NULL                         ? j->title
+			    : file == NULL || strcmp(file, "-") == 0 ? ""
+								     : base_name(file);
+	bool editor = file == NULL && isatty(STDIN_FILENO) == 1;
 	int rc;
 
-	if (client == NULL) {
+	if (message_check_title(title, strlen(title), e) != 0 ||
+		join_recipients(&l->to, &j->to, e) != 0) {
+		return -1;
+	}
+	if (buf_append(&l->title, title, strlen(title) + 1) != 0) {
 		return err_set(e, EX_TEMPFAIL, "out of memory");
 	}
-	rc = account_open(a, client, e);
-	if (rc == 0) {
-		rc = classic_client_send(client, a->user, (const char *)l->to.p, l->title,
-			l->content.p, l->content.n, l->chars, e);
-		if (rc == 0 || e->code == EX_DATAERR) {
-			classic_client_quit(client);
+	rc = editor ? content_from_editor(&l->content, o->max_chars, j->kept, e)
+		    : content_open(&l->content, file == NULL ? "-" : file, o->max_chars, e);
+	if (rc == 0 && j->attach.n > 0) {
+		rc = content_attach(&l->content, j->attach.items, j->attach.n, o->max_chars, e);
+	}
+	if (rc != 0) {
+		return -1;
+	}
+	return j->id != NULL ? outbox_read_id(j->id, strlen(j->id), l->id, e)
+			     : random_bytes(l->id, sizeof l->id, e);
+}
+
+static int send_files(struct job *j, struct outbox *o, char **files, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < (n == 0 ? 1 : n); i++) {
+		struct outgoing *l = outbox_letter(o, e);
+		if (l == NULL) {
+			return -1;
+		}
+		if (make_letter(j, o, n == 0 ? NULL : files[i], l, e) != 0) {
+			if (n <= 1) {
+				return -1;
+			}
+			outbox_fault(o, l, e);
+			continue;
+		}
+		if (outbox_post(o, l, e) != 0) {
+			return -1;
 		}
 	}
-	classic_client_end(client);
-	free(client);
-	return rc == 0 && l->json ? print_json(l, a->user, e) : rc;
+	return outbox_finish(o, e);
+}
+
+/* --- the applet --- */
+
+static int check_usage(const struct cli *c, const struct job *j)
+{
+	if (j->batch && (j->to.n > 0 || j->title != NULL || j->attach.n > 0 || j->id != NULL ||
+				c->args_n > 0)) {
+		return cli_usage(c, "--batch reads everything from stdin");
+	}
+	if (!j->batch && j->to.n == 0) {
+		return cli_usage(c, "--to is missing");
+	}
+	if (c->args_n > 1 && (j->attach.n > 0 || j->id != NULL)) {
+		return cli_usage(c, "--attach and --id go with one FILE");
+	}
+	return -1;
+}
+
+static int run(struct job *j, const struct cli *c, struct err *e)
+{
+	bool many = j->batch || c->args_n > 1;
+	struct outbox *o = outbox_new(&j->account, c, many, j->json, e);
+	int rc;
+
+	if (o == NULL) {
+		return -1;
+	}
+	if (j->id != NULL && !j->account.enhanced) {
+		outbox_free(o);
+		return err_set(e, EX_USAGE,
+			"--id needs the enhanced protocol: the classic one has no ids");
+	}
+	rc = j->batch ? outbox_batch(o, e) : send_files(j, o, c->args, c->args_n, e);
+	outbox_free(o);
+	return rc;
 }
 
 APPLET_MAIN(send)
 {
-	struct account a = {0};
-	static struct letter l;
-	static struct cli_list to;
-	const struct cli_option options[] = {ACCOUNT_OPTIONS(&a), {'t', "to", CLI_LIST, &to},
-		{0, "title", CLI_TEXT, &l.title}, {0, "json", CLI_FLAG, &l.json}};
+	static struct job j;
+	const struct cli_option options[] = {ACCOUNT_OPTIONS(&j.account),
+		{'t', "to", CLI_LIST, &j.to}, {0, "title", CLI_TEXT, &j.title},
+		{0, "attach", CLI_LIST, &j.attach}, {0, "id", CLI_TEXT, &j.id},
+		{0, "batch", CLI_FLAG, &j.batch}, {0, "json", CLI_FLAG, &j.json}};
 	struct cli c = {.applet = "send",
 		.help = help,
 		.options = options,
 		.options_n = sizeof options / sizeof options[0]};
 	int rc = cli_parse(&c, argc, argv);
-	struct err e;
+	struct err e = {0};
 
+	if (rc < 0) {
+		rc = check_usage(&c, &j);
+	}
 	if (rc >= 0) {
 		return rc;
 	}
-	if (to.n == 0 || l.title == NULL) {
-		return cli_usage(&c, "%s is missing", to.n == 0 ? "--to" : "--title");
-	}
-	if (c.args_n > 1) {
-		return cli_usage(&c, "one FILE at most");
-	}
 	cli_protect();
-	rc = message_check_title(l.title, strlen(l.title), &e);
-	rc = rc == 0 ? join_recipients(&l, &to, &e) : rc;
-	rc = rc == 0 ? read_content(&l, c.args_n == 1 ? c.args[0] : NULL, &e) : rc;
-	rc = rc == 0 ? send_letter(&a, &l, &e) : rc;
-	rc = rc == 0 ? EX_OK : cli_fail(&c, &e);
-	if (rc == EX_OK && l.kept[0] != '\0') {
-		(void)unlink(l.kept);
-	} else if (l.kept[0] != '\0') {
-		cli_note(&c, "the text is kept in %s", l.kept);
+	j.account.applet = c.applet;
+	/* what was said of each letter by itself is not said again */
+	rc = run(&j, &c, &e) == 0 ? EX_OK : e.text[0] == '\0' ? e.code : cli_fail(&c, &e);
+	if (rc == EX_OK && j.kept[0] != '\0') {
+		(void)unlink(j.kept);
+	} else if (j.kept[0] != '\0') {
+		cli_note(&c, "the text is kept in %s", j.kept);
 	}
-	buf_free(&l.to);
-	buf_free(&l.content);
-	account_free(&a);
+	account_free(&j.account);
 	return cli_finish(&c, rc);
 }

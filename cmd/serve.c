@@ -2,53 +2,63 @@
 #include <fcntl.h>
 
 #include "../crypto/file.h"
+#include "../crypto/gcm.h"
 #include "../keys/keyfile.h"
-#include "../proto/classic_server.h"
+#include "../proto/enhanced.h"
+#include "../proto/host_server.h"
 #include "../proto/log.h"
 #include "../proto/mail_server.h"
 #include "../proto/server.h"
 #include "cli.h"
 
 static const char help[] =
-	"usage: smtp361 serve [-d DIR] [-l [ADDR:]PORT]...\n"
+	"usage: smtp361 serve [--enhanced] [-d DIR] [-l [ADDR:]PORT]...\n"
 	"\n"
-	"Serve the mailboxes in DIR, which holds user_pass.json, server_private.pem, each\n"
-	"user's USER_public.pem, and a folder of mail for each user. Ends on SIGTERM or\n"
-	"Ctrl-C: a message on its way to the disk is finished first.\n"
+	"Serve the mailboxes in DIR, over the classic and the enhanced protocol on one port.\n"
+	"DIR holds user_pass.json, the server's keys, each user's public keys, and a folder\n"
+	"of mail for each user. Ends on SIGTERM or Ctrl-C: a message on its way to the disk\n"
+	"is finished first.\n"
 	"\n"
+	"      --enhanced              refuse the classic protocol\n"
 	"  -d, --dir DIR               the server's folder (.)\n"
 	"  -l, --listen [ADDR:]PORT    where to listen (13000); repeatable; port 0: a free one\n"
 	"      --max-sessions N        sessions at once (500)\n"
 	"      --max-per-address N     sessions at once from one address (100)\n"
+	"      --max-chars N           characters of a message, enhanced (64000000)\n"
 	"      --login-time SECONDS    for a login (30)\n"
-	"      --idle-time SECONDS     for an answer at the menu (600)\n"
+	"      --idle-time SECONDS     for an answer at the menu, or the next request (600)\n"
 	"      --mail-time SECONDS     for one e-mail (600)\n"
+	"      --upgrade-passwords     a plain password that was right becomes Argon2id\n"
+	"  -v, --verbose               log what was verified, and what an onlooker sees\n"
 	"\n"
 	"The founding lines go to stdout; one line for each connection goes to stderr.\n";
 
 struct service {
-	struct classic_host host;
-	struct rsa_private key;
+	struct host host;
+	struct rsa_private rsa;
+	struct x25519_pair x25519;
 	struct gate gate;
+	struct guard guard;
+	bool enhanced_only;
 };
 
 /* --- what the server calls --- */
 
-static int session(void *arg, struct conn *c, const char *peer)
+static int session(void *arg, struct conn *c)
 {
 	const struct service *s = arg;
-	struct classic_report r;
+	struct report r;
 	struct err e = {0};
 	int64_t began = conn_now_ms();
-	int rc = classic_serve(c, &s->host, &r, &e);
+	int rc = session_serve(c, &s->host, &r, &e);
 
 	conn_close(c);
 	log_quotable(e.text);
 	log_event("end",
-		"peer=%s user=%s sent=%u rejected=%u listed=%u viewed=%u in=%llu out=%llu "
-		"ms=%lld code=%d%s%s%s",
-		peer, r.user[0] == '\0' ? "-" : r.user, r.sent, r.rejected, r.listed, r.viewed,
-		(unsigned long long)c->in, (unsigned long long)c->out,
+		"peer=%s wire=%s user=%s sent=%u rejected=%u listed=%u viewed=%u removed=%u "
+		"in=%llu out=%llu ms=%lld code=%d%s%s%s",
+		c->peer, r.wire, r.user[0] == '\0' ? "-" : r.user, r.sent, r.rejected, r.listed,
+		r.viewed, r.removed, (unsigned long long)c->in, (unsigned long long)c->out,
 		(long long)(conn_now_ms() - began), rc == 0 ? 0 : e.code, rc == 0 ? "" : " text=\"",
 		rc == 0 ? "" : e.text, rc == 0 ? "" : "\"");
 	return rc == 0 ? EX_OK : e.code;
@@ -64,6 +74,36 @@ static void after_death(void *arg)
 	}
 }
 
+static int prepare_user(void *arg, const struct users_row *row)
+{
+	const struct service *s = arg;
+	struct err e;
+
+	if (s->host.box->ops->prepare(s->host.box, row->name, &e) != 0) {
+		log_err("mailbox", &e); /* the others can be served */
+	}
+	return 0;
+}
+
+static void changed(void *arg)
+{
+	struct service *s = arg;
+	struct err e;
+
+	if (accounts_refresh(&s->host.accounts, NULL, &e) != 0) {
+		log_err("accounts", &e); /* logins are refused until it can be read */
+	} else {
+		(void)users_each(s->host.accounts.now, prepare_user, s); /* of who is new */
+	}
+}
+
+static bool stays(void *arg, const struct presence_who *who)
+{
+	const struct service *s = arg;
+
+	return s->host.accounts.now != NULL && accounts_allow(&s->host.accounts, who);
+}
+
 static void ready(void *arg)
 {
 	(void)arg;
@@ -72,54 +112,81 @@ static void ready(void *arg)
 
 /* --- starting --- */
 
-static int prepare_user(void *arg, const char *name, enum users_kind kind)
+static bool is_there(const struct service *s, const char *file)
 {
-	const struct service *s = arg;
-	struct err e;
+	return faccessat(s->host.dir, file, F_OK, 0) == 0;
+}
 
-	(void)kind;
-	if (s->host.box->ops->prepare(s->host.box, name, &e) != 0) {
-		log_err("mailbox", &e); /* the others can be served */
+/* Either key makes a server of its protocol; --enhanced needs no other. */
+static int load_keys(struct service *s, const char *dir, struct err *e)
+{
+	bool rsa = !s->enhanced_only && is_there(s, "server_private.pem");
+	bool x25519 = is_there(s, "server_x25519_private.pem");
+
+	if (!rsa && !x25519) {
+		err_set(e, EX_NOINPUT, "cannot read %s/%s: no such file", dir,
+			s->enhanced_only ? "server_x25519_private.pem" : "server_private.pem");
+		return err_hint(e, "smtp361 keygen -d %s server", dir);
 	}
-	return 0;
+	if (rsa) {
+		if (keyfile_load_private(s->host.dir, "server", &s->rsa, e) != 0) {
+			return -1;
+		}
+		if (rsa_check_private(&s->rsa, e) != 0) {
+			return err_prefix(e, "cannot use server_private.pem");
+		}
+		s->host.rsa = &s->rsa;
+	}
+	if (!x25519) {
+		return 0;
+	}
+	s->host.x25519 = &s->x25519;
+	gcm_prepare();
+	return x25519_self_check(e) != 0 || keyfile_load_x25519_private(
+						    s->host.dir, "server", &s->x25519, e) != 0
+		       ? -1
+		       : 0;
+}
+
+static void tell_what_is_off(const struct cli *c, const struct service *s, const char *dir)
+{
+	if (s->host.rsa == NULL && !s->enhanced_only) {
+		cli_note(c, "there is no server_private.pem: the classic protocol is off");
+	}
+	if (s->host.x25519 == NULL) {
+		cli_note(c,
+			"there is no server_x25519_private.pem: the enhanced protocol is off; "
+			"smtp361 keygen -d %s server makes it",
+			dir);
+	}
 }
 
 /* Read what the sessions will need, so that a fault shows now and not at the first login. */
 static int start(const struct cli *c, struct service *s, const char *dir, struct err *e)
 {
-	struct users *users;
-	bool others_can_read;
+	struct stat st;
 
-	s->host.dir = file_open_dir(dir, e);
-	if (s->host.dir < 0) {
+	s->host.dir = s->host.accounts.dir = file_open_dir(dir, e);
+	if (s->host.dir < 0 || load_keys(s, dir, e) != 0) {
 		return -1;
 	}
-	if (keyfile_load_private(s->host.dir, "server", &s->key, e) != 0) {
-		return faccessat(s->host.dir, "server_private.pem", F_OK, 0) != 0
-			       ? err_hint(e, "smtp361 keygen -d %s server", dir)
-			       : -1;
+	if (accounts_refresh(&s->host.accounts, NULL, e) != 0) {
+		return is_there(s, USERS_FILE) ? -1
+					       : err_hint(e, "smtp361 user -d %s invite NAME", dir);
 	}
-	if (rsa_check_private(&s->key, e) != 0) {
-		return err_prefix(e, "cannot use server_private.pem");
-	}
-	if (users_load(s->host.dir, &users, &others_can_read, e) != 0) {
-		return faccessat(s->host.dir, USERS_FILE, F_OK, 0) != 0
-			       ? err_hint(e, "smtp361 user -d %s add NAME", dir)
-			       : -1;
-	}
-	if (others_can_read) {
+	if (fstatat(s->host.dir, USERS_FILE, &st, 0) == 0 && (st.st_mode & 077) != 0) {
 		cli_note(c, "%s can be read by others: chmod 600 %s/%s", USERS_FILE, dir,
 			USERS_FILE);
 	}
-	s->host.key = &s->key;
+	tell_what_is_off(c, s, dir);
 	gate_open(&s->gate);
 	s->host.gate = &s->gate;
+	guard_open(&s->guard);
+	s->host.guard = &s->guard;
 	if (mailbox_files_open(s->host.dir, mail_describe, &s->host.box, e) != 0) {
-		users_free(users);
 		return -1;
 	}
-	(void)users_each(users, prepare_user, s);
-	users_free(users);
+	(void)users_each(s->host.accounts.now, prepare_user, s);
 	after_death(s); /* of whatever ran here before */
 	return 0;
 }
@@ -132,8 +199,11 @@ static void end(struct service *s)
 	if (s->host.dir >= 0) {
 		(void)close(s->host.dir);
 	}
+	accounts_close(&s->host.accounts);
 	gate_close(&s->gate);
-	wipe(&s->key, sizeof s->key);
+	guard_close(&s->guard);
+	wipe(&s->rsa, sizeof s->rsa);
+	wipe(&s->x25519, sizeof s->x25519);
 }
 
 static int64_t seconds_or(unsigned given, unsigned otherwise)
@@ -141,20 +211,38 @@ static int64_t seconds_or(unsigned given, unsigned otherwise)
 	return 1000 * (int64_t)(given == 0 ? otherwise : given);
 }
 
+/* What an option of 0 stands for. */
+static void set_defaults(struct server *server, const struct cli_list *listen)
+{
+	server->listen_n = listen->n == 0 ? 1 : listen->n;
+	server->listen[0] = CONN_DEFAULT_PORT;
+	memcpy(server->listen, listen->items, listen->n * sizeof listen->items[0]);
+	server->sessions = server->sessions == 0 ? SERVER_SESSIONS : server->sessions;
+	server->per_address = server->per_address == 0 ? SERVER_PER_ADDRESS : server->per_address;
+}
+
 APPLET_MAIN(serve)
 {
 	const char *dir = NULL;
-	struct cli_list listen = {0};
-	unsigned login = 0, idle = 0, mail = 0;
+	static struct cli_list listen;
+	unsigned login = 0, idle = 0, mail = 0, chars = 0;
 	static struct service service;
-	struct server server = {
-		.session = session, .after_death = after_death, .ready = ready, .arg = &service};
+	struct host *host = &service.host;
+	struct server server = {.session = session,
+		.after_death = after_death,
+		.changed = changed,
+		.stays = stays,
+		.ready = ready,
+		.arg = &service};
 	const struct cli_option options[] = {{'d', "dir", CLI_TEXT, &dir},
 		{'l', "listen", CLI_LIST, &listen},
+		{0, "enhanced", CLI_FLAG, &service.enhanced_only},
 		{0, "max-sessions", CLI_NUMBER, &server.sessions},
 		{0, "max-per-address", CLI_NUMBER, &server.per_address},
-		{0, "login-time", CLI_NUMBER, &login}, {0, "idle-time", CLI_NUMBER, &idle},
-		{0, "mail-time", CLI_NUMBER, &mail}};
+		{0, "max-chars", CLI_NUMBER, &chars}, {0, "login-time", CLI_NUMBER, &login},
+		{0, "idle-time", CLI_NUMBER, &idle}, {0, "mail-time", CLI_NUMBER, &mail},
+		{0, "upgrade-passwords", CLI_FLAG, &host->upgrade},
+		{'v', "verbose", CLI_FLAG, &host->verbose}};
 	struct cli c = {.applet = "serve",
 		.help = help,
 		.options = options,
@@ -172,17 +260,19 @@ APPLET_MAIN(serve)
 		return cli_usage(&c, "at most %d --listen, and --max-sessions %d",
 			SERVER_LISTEN_MAX, SERVER_SESSIONS_MAX);
 	}
-	server.listen_n = listen.n == 0 ? 1 : listen.n;
-	server.listen[0] = CONN_DEFAULT_PORT;
-	memcpy(server.listen, listen.items, listen.n * sizeof listen.items[0]);
-	server.sessions = server.sessions == 0 ? SERVER_SESSIONS : server.sessions;
-	server.per_address = server.per_address == 0 ? SERVER_PER_ADDRESS : server.per_address;
-	service.host.login_ms = seconds_or(login, 30);
-	service.host.idle_ms = seconds_or(idle, 600);
-	service.host.mail_ms = seconds_or(mail, 600);
-	service.host.dir = service.gate.fd = -1;
+	if (chars > ENHANCED_CHARS_MAX) {
+		return cli_usage(&c, "--max-chars takes at most %d", ENHANCED_CHARS_MAX);
+	}
+	set_defaults(&server, &listen);
+	host->login_ms = seconds_or(login, 30);
+	host->idle_ms = seconds_or(idle, 600);
+	host->mail_ms = seconds_or(mail, 600);
+	host->max_chars = chars == 0 ? ENHANCED_CHARS : chars;
+	host->dir = service.gate.fd = -1;
 	cli_protect();
 	rc = start(&c, &service, dir == NULL ? "." : dir, &e);
+	server.watch_dir = host->dir;
+	server.watch_file = USERS_FILE;
 	rc = rc == 0 ? server_run(&server, &e) : rc;
 	end(&service);
 	return cli_finish(&c, rc == 0 ? EX_OK : cli_fail(&c, &e));

@@ -2,27 +2,44 @@
 #include <fcntl.h>
 
 #include "../crypto/file.h"
+#include "../crypto/random.h"
+#include "../keys/keyfile.h"
 #include "../proto/mail_server.h"
 #include "account.h"
+#include "invitation.h"
 
 static const char help[] =
-	"usage: smtp361 user [-d DIR] add|passwd|del NAME | list | harden\n"
+	"usage: smtp361 user [-d DIR] add|passwd|del|revoke|invite NAME | list | harden\n"
+	"       smtp361 user [-d DIR] key NAME [FILE] | mode NAME both|enhanced|key\n"
 	"\n"
 	"Accounts of the server, in DIR/user_pass.json. Passwords are stored as Argon2id strings.\n"
+	"A server that runs sees every change at once.\n"
 	"\n"
-	"  add NAME      a new account and its mailbox\n"
-	"  passwd NAME   another password\n"
-	"  del NAME      remove the account; its mailbox stays on disk\n"
-	"  list          the accounts, and how each password is stored\n"
-	"  harden        turn every plain password into an Argon2id string\n"
+	"  invite NAME        let NAME enrol, and print the line that `smtp361 join` takes\n"
+	"  key NAME [FILE]    show NAME's key of the enhanced protocol, or make it the one in\n"
+	"                     FILE (a public key, as NAME_x25519_public.pem)\n"
+	"  mode NAME MODE     both: either protocol (the enhanced one wants the key, and the\n"
+	"                     password if there is one); enhanced: that one alone; key: that\n"
+	"                     one, by key alone\n"
+	"  revoke NAME        shut NAME out, sessions included: password, keys, invitation\n"
+	"  add NAME           a new account with a password, and its mailbox\n"
+	"  passwd NAME        another password\n"
+	"  del NAME           remove the account; its mailbox stays on disk\n"
+	"  list               the accounts, and how each logs in\n"
+	"  harden             turn every plain password into an Argon2id string\n"
 	"\n"
-	"  -d, --dir DIR             the server's folder (.)\n"
-	"      --password-file FILE  the password is FILE's first line; - is stdin\n"
-	"      --json                list as JSON\n";
+	"  -d, --dir DIR              the server's folder (.)\n"
+	"      --password-file FILE   the password is FILE's first line; - is stdin\n"
+	"  -s, --server HOST[:PORT]   for invite: where the server is reached\n"
+	"                             ($SMTP361_SERVER, or this machine's name)\n"
+	"      --hours N              for invite: how long it holds (72)\n"
+	"      --json                 list as JSON\n";
 
 struct job {
-	const char *dir_name, *password_file;
+	const struct cli *cli;
+	const char *dir_name, *password_file, *server, *value; /* value: what follows the name */
 	bool json;
+	unsigned hours;
 	int dir;
 };
 
@@ -64,12 +81,25 @@ static int make_mailbox(const struct job *j, const char *name, struct err *e)
 	return rc;
 }
 
+static bool has_mailbox(const struct job *j, const char *name)
+{
+	return faccessat(j->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void tell_mailbox(bool was_here, const char *name)
+{
+	if (was_here) {
+		(void)fprintf(stderr, "the mailbox %s was here before: what is in it is %s's now\n",
+			name, name);
+	}
+}
+
 static int do_add(const struct job *j, const char *name, struct err *e)
 {
 	uint8_t password[PASSWORD_MAX];
 	size_t n;
 	int rc = new_password(j, password, &n, e);
-	bool had_mailbox = faccessat(j->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	bool had_mailbox = has_mailbox(j, name);
 	char key[USER_NAME_MAX + 16];
 
 	rc = rc == 0 ? users_add(j->dir, name, password, n, e) : rc;
@@ -82,10 +112,7 @@ static int do_add(const struct job *j, const char *name, struct err *e)
 	if (faccessat(j->dir, key, F_OK, 0) != 0) {
 		(void)fprintf(stderr, "%s can log in once %s is in this folder\n", name, key);
 	}
-	if (had_mailbox) {
-		(void)fprintf(stderr, "the mailbox %s was here before: what is in it is %s's now\n",
-			name, name);
-	}
+	tell_mailbox(had_mailbox, name);
 	return 0;
 }
 
@@ -105,29 +132,81 @@ static int do_del(const struct job *j, const char *name, struct err *e)
 	return users_del(j->dir, name, e);
 }
 
+/* --- looking --- */
+
 static const char *const kinds[] = {
 	[USERS_PLAIN] = "plain", [USERS_ARGON2ID] = "argon2id", [USERS_NO_PASSWORD] = "none"};
+static const char *const modes[] = {
+	[USERS_BOTH] = "both", [USERS_ENHANCED] = "enhanced", [USERS_KEY] = "key"};
 
-static int print_user(void *arg, const char *name, enum users_kind kind)
+/* The key that counts for a user: the account's own, or the one in the key file. false: none. */
+static bool key_of(
+	const struct job *j, const struct users_row *row, uint8_t key[static X25519_BYTES])
 {
-	(void)arg;
-	(void)printf(cli_is_terminal() ? "%-33s%s\n" : "%s\t%s\n", name, kinds[kind]);
+	struct err ignored;
+
+	if (row->has_key) {
+		memcpy(key, row->key, X25519_BYTES);
+		return true;
+	}
+	return !row->revoked && keyfile_load_x25519_public(j->dir, row->name, key, &ignored) == 0;
+}
+
+struct listing {
+	const struct job *j;
+	json_t *array;
+};
+
+static void describe(const struct job *j, const struct users_row *row,
+	char key[static KEYFILE_FINGERPRINT_MAX], const char **state)
+{
+	uint8_t bytes[X25519_BYTES];
+
+	(void)snprintf(key, KEYFILE_FINGERPRINT_MAX, "-");
+	if (key_of(j, row, bytes)) {
+		(void)keyfile_x25519_fingerprint(bytes, key);
+	}
+	*state = row->invited_to > message_now() / 1000000                         ? "invited"
+		 : row->revoked && !row->has_key && row->kind == USERS_NO_PASSWORD ? "revoked"
+										   : "-";
+}
+
+static int print_user(void *arg, const struct users_row *row)
+{
+	const struct listing *l = arg;
+	char key[KEYFILE_FINGERPRINT_MAX];
+	const char *state;
+
+	describe(l->j, row, key, &state);
+	(void)printf(cli_is_terminal() ? "%-20s %-9s %-9s %-9s %s\n" : "%s\t%s\t%s\t%s\t%s\n",
+		row->name, kinds[row->kind], modes[row->mode], state, key);
 	return 0;
 }
 
-static int add_json(void *arg, const char *name, enum users_kind kind)
+static int add_json(void *arg, const struct users_row *row)
 {
+	const struct listing *l = arg;
+	char key[KEYFILE_FINGERPRINT_MAX];
+	const char *state;
 	json_t *o = json_object();
 
-	cli_json_text(o, "user", name, strlen(name));
-	cli_json_text(o, "password", kinds[kind], strlen(kinds[kind]));
-	return json_array_append_new(arg, o);
+	describe(l->j, row, key, &state);
+	cli_json_text(o, "user", row->name, strlen(row->name));
+	cli_json_text(o, "password", kinds[row->kind], strlen(kinds[row->kind]));
+	cli_json_text(o, "mode", modes[row->mode], strlen(modes[row->mode]));
+	if (key[0] != '-') {
+		cli_json_text(o, "key", key, strlen(key));
+	}
+	if (state[0] != '-') {
+		cli_json_text(o, "state", state, strlen(state));
+	}
+	return json_array_append_new(l->array, o);
 }
 
 static int do_list(const struct job *j, const char *name, struct err *e)
 {
+	struct listing l = {.j = j};
 	struct users *users;
-	json_t *array;
 	int rc = 0;
 
 	(void)name;
@@ -135,15 +214,21 @@ static int do_list(const struct job *j, const char *name, struct err *e)
 		return -1;
 	}
 	if (j->json) {
-		array = json_array();
-		(void)users_each(users, add_json, array);
-		rc = cli_print_json(array, e);
+		l.array = json_array();
+		(void)users_each(users, add_json, &l);
+		rc = cli_print_json(l.array, e);
 	} else {
-		(void)users_each(users, print_user, NULL);
+		if (cli_is_terminal()) {
+			(void)printf("%-20s %-9s %-9s %-9s %s\n", "user", "password", "mode",
+				"state", "key");
+		}
+		(void)users_each(users, print_user, &l);
 	}
 	users_free(users);
 	return rc;
 }
+
+/* --- passwords --- */
 
 static int do_harden(const struct job *j, const char *name, struct err *e)
 {
@@ -158,16 +243,184 @@ static int do_harden(const struct job *j, const char *name, struct err *e)
 	return 0;
 }
 
+/* --- keys --- */
+
+struct wanted {
+	const struct job *j;
+	const char *name;
+	uint8_t key[X25519_BYTES];
+	bool found, has_key;
+};
+
+static int find_user(void *arg, const struct users_row *row)
+{
+	struct wanted *w = arg;
+
+	if (strcmp(row->name, w->name) != 0) {
+		return 0;
+	}
+	w->found = true;
+	w->has_key = key_of(w->j, row, w->key);
+	return 1;
+}
+
+static int show_key(const struct job *j, const char *name, struct err *e)
+{
+	struct wanted w = {.j = j, .name = name};
+	char fingerprint[KEYFILE_FINGERPRINT_MAX];
+	struct users *users;
+
+	if (users_load(j->dir, &users, NULL, e) != 0) {
+		return -1;
+	}
+	(void)users_each(users, find_user, &w);
+	users_free(users);
+	if (!w.found) {
+		return err_set(e, EX_NOUSER, "no such user: %.64s", name);
+	}
+	if (!w.has_key) {
+		return err_set(e, EX_NOINPUT, "%s has no key of the enhanced protocol", name);
+	}
+	if (keyfile_x25519_fingerprint(w.key, fingerprint) != 0) {
+		return err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	(void)printf("%s: X25519 %s\n", name, fingerprint);
+	return 0;
+}
+
+static int do_key(const struct job *j, const char *name, struct err *e)
+{
+	uint8_t key[X25519_BYTES];
+
+	if (j->value == NULL) {
+		return show_key(j, name, e);
+	}
+	if (keyfile_read_x25519_public(j->value, key, e) != 0 ||
+		users_set_key(j->dir, name, key, e) != 0) {
+		return -1;
+	}
+	return show_key(j, name, e);
+}
+
+static int do_mode(const struct job *j, const char *name, struct err *e)
+{
+	for (size_t i = 0; j->value != NULL && i < sizeof modes / sizeof modes[0]; i++) {
+		if (strcmp(j->value, modes[i]) == 0) {
+			return users_set_mode(j->dir, name, (enum users_mode)i, e);
+		}
+	}
+	return err_set(e, EX_USAGE, "a mode is both, enhanced or key");
+}
+
+static int do_revoke(const struct job *j, const char *name, struct err *e)
+{
+	uint8_t file_key[X25519_BYTES];
+	struct err ignored;
+	bool found = user_name_valid(name) &&
+		     keyfile_load_x25519_public(j->dir, name, file_key, &ignored) == 0;
+
+	if (users_revoke(j->dir, name, found ? file_key : NULL, e) != 0) {
+		return -1;
+	}
+	(void)fprintf(stderr,
+		"%s is shut out; smtp361 user invite %s, or key, or passwd, lets %s in again\n",
+		name, name, name);
+	return 0;
+}
+
+/* --- invitations --- */
+
+enum { HOURS = 72, HOURS_MAX = 24 * 366 };
+
+/* Where users reach the server: as it was said, or else this machine's name. */
+static int find_address(const struct job *j, struct invitation *i, struct err *e)
+{
+	char host[CONN_HOST_MAX], port[8];
+	const char *said = j->server != NULL ? j->server : getenv("SMTP361_SERVER");
+
+	if (said == NULL || said[0] == '\0') {
+		if (gethostname(host, sizeof host) != 0) {
+			return err_sys(e, EX_OSERR, "cannot tell this machine's name");
+		}
+		host[sizeof host - 1] = '\0';
+		cli_note(j->cli, "the address is this machine's name; --server HOST[:PORT] says "
+				 "another");
+		said = host;
+	}
+	if (conn_split(said, host, port, e) != 0) {
+		return -1;
+	}
+	(void)snprintf(i->server, sizeof i->server, strchr(host, ':') == NULL ? "%s:%s" : "[%s]:%s",
+		host, port);
+	return 0;
+}
+
+static bool is_known(const struct job *j, const char *name)
+{
+	struct users *users;
+	struct err ignored;
+	bool known;
+
+	if (users_load(j->dir, &users, NULL, &ignored) != 0) {
+		return false;
+	}
+	known = users_known(users, name);
+	users_free(users);
+	return known;
+}
+
+static int do_invite(const struct job *j, const char *name, struct err *e)
+{
+	struct invitation i = {.expires = message_now() / 1000000 +
+					  3600 * (int64_t)(j->hours == 0 ? HOURS : j->hours)};
+	char line[INVITATION_MAX], fingerprint[KEYFILE_FINGERPRINT_MAX] = "";
+	bool had_mailbox, known;
+	int rc = -1;
+
+	if (!user_name_valid(name)) {
+		return err_set(e, EX_USAGE, "\"%.64s\" can be no user's name", name);
+	}
+	(void)snprintf(i.user, sizeof i.user, "%s", name);
+	had_mailbox = has_mailbox(j, name);
+	known = is_known(j, name);
+	if (keyfile_load_x25519_public(j->dir, "server", i.key, e) != 0) {
+		return e->code == EX_NOINPUT ? err_hint(e, "smtp361 keygen -d %s server",
+						       j->dir_name == NULL ? "." : j->dir_name)
+					     : -1;
+	}
+	if (find_address(j, &i, e) == 0 && random_bytes(i.secret, sizeof i.secret, e) == 0 &&
+		users_invite(j->dir, name, i.secret, i.expires, e) == 0 &&
+		make_mailbox(j, name, e) == 0) {
+		invitation_write(&i, line);
+		(void)puts(line);
+		(void)keyfile_x25519_fingerprint(i.key, fingerprint);
+		(void)fprintf(stderr,
+			"the server's key is %s\n"
+			"next: %s runs `smtp361 join` and pastes this line; it works once, for %u "
+			"hours\n",
+			fingerprint, name, j->hours == 0 ? HOURS : j->hours);
+		tell_mailbox(had_mailbox && !known, name);
+		rc = 0;
+	}
+	wipe(&i, sizeof i);
+	wipe(line, sizeof line);
+	return rc;
+}
+
 static const struct verb {
 	const char *name;
-	bool takes_name;
+	size_t least, most; /* operands */
 	int (*run)(const struct job *j, const char *name, struct err *e);
 } verbs[] = {
-	{"add", true, do_add},
-	{"passwd", true, do_passwd},
-	{"del", true, do_del},
-	{"list", false, do_list},
-	{"harden", false, do_harden},
+	{"add", 1, 1, do_add},
+	{"passwd", 1, 1, do_passwd},
+	{"del", 1, 1, do_del},
+	{"list", 0, 0, do_list},
+	{"harden", 0, 0, do_harden},
+	{"key", 1, 2, do_key},
+	{"mode", 2, 2, do_mode},
+	{"revoke", 1, 1, do_revoke},
+	{"invite", 1, 1, do_invite},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -184,12 +437,16 @@ APPLET_MAIN(user)
 {
 	struct job j = {.dir = -1};
 	const struct cli_option options[] = {{'d', "dir", CLI_TEXT, &j.dir_name},
-		{0, "password-file", CLI_TEXT, &j.password_file}, {0, "json", CLI_FLAG, &j.json}};
+		{0, "password-file", CLI_TEXT, &j.password_file},
+		{'s', "server", CLI_TEXT, &j.server}, {0, "hours", CLI_NUMBER, &j.hours},
+		{0, "json", CLI_FLAG, &j.json}};
 	struct cli c = {.applet = "user",
 		.help = help,
 		.options = options,
 		.options_n = sizeof options / sizeof options[0]};
 	int rc = cli_parse(&c, argc, argv);
+	static const char *const operands[] = {"no name", "no name", "one name",
+		"a name, and perhaps a file", "a name and a mode"};
 	const struct verb *v;
 	struct err e;
 
@@ -202,13 +459,17 @@ APPLET_MAIN(user)
 			c.args_n > 0 ? "there is no verb \"%s\"" : "no verb is given%s",
 			c.args_n > 0 ? c.args[0] : "");
 	}
-	if (c.args_n != (v->takes_name ? 2u : 1u)) {
-		return cli_usage(
-			&c, "%s takes %s", v->name, v->takes_name ? "one name" : "no name");
+	if (c.args_n - 1 < v->least || c.args_n - 1 > v->most) {
+		return cli_usage(&c, "%s takes %s", v->name, operands[v->least + v->most]);
+	}
+	if (j.hours > HOURS_MAX) {
+		return cli_usage(&c, "--hours takes at most %d", HOURS_MAX);
 	}
 	cli_protect();
+	j.cli = &c;
+	j.value = c.args_n > 2 ? c.args[2] : NULL;
 	j.dir = file_open_dir(j.dir_name == NULL ? "." : j.dir_name, &e);
-	rc = j.dir < 0 ? -1 : v->run(&j, v->takes_name ? c.args[1] : NULL, &e);
+	rc = j.dir < 0 ? -1 : v->run(&j, c.args_n > 1 ? c.args[1] : NULL, &e);
 	if (j.dir >= 0) {
 		(void)close(j.dir);
 	}

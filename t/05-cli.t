@@ -4,7 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 
 mkdir "$HOME_DIR/work" && cd "$HOME_DIR/work" || exit 1
-applets='serve client send inbox read keygen user'
+applets='serve client send inbox read delete join keygen user'
+clients='client send inbox read delete' # what logs in with an account
 
 # run COMMAND...: RC, and the files o and e
 run() {
@@ -92,12 +93,32 @@ for index in 0 -- '' a 1a +1 ' 1' 0x1 01 99999999999; do
 done
 usage_error "read -1" "$SMTP361" read -1
 usage_error "send without --to" "$SMTP361" send --title t
-usage_error "send without --title" "$SMTP361" send --to client2
-usage_error "send with two files" "$SMTP361" send --to client2 --title t a b
+usage_error "send with files, without --to" "$SMTP361" send a b
+usage_error "send --attach with two files" "$SMTP361" send --to client2 --attach x a b
+usage_error "send --id with two files" "$SMTP361" send --to client2 --id x a b
+for o in '--to a' '--title t' '--attach x' '--id x' file -; do
+	# shellcheck disable=SC2086
+	usage_error "send --batch $o" "$SMTP361" send --batch $o
+done
+usage_error "inbox --timeout without --wait" "$SMTP361" inbox --timeout 5
+for id in '' 1 00 x 000102030405060708090A0B0C0D0E0F 000102030405060708090a0b0c0d0e0f0; do
+	usage_error "inbox --after \"$id\"" "$SMTP361" inbox --after "$id"
+done
+for o in '--content --json' '--content --save .' '--json --save .'; do
+	# shellcheck disable=SC2086
+	usage_error "read $o" "$SMTP361" read 1 $o
+done
+usage_error "delete without an index" "$SMTP361" delete
+usage_error "delete with --last and an index" "$SMTP361" delete --last 1
+usage_error "join with two files" "$SMTP361" join a b
 usage_error "keygen without a name" "$SMTP361" keygen
 usage_error "keygen with --all and a name" "$SMTP361" keygen --all client1
 usage_error "keygen --bits 1024" "$SMTP361" keygen --bits 1024 client1
-for name in '' . .. a/b A Ünal 'a b' _a ./a abcdefghijklmnopqrstuvwxyz1234567; do
+usage_error "keygen --bits of X25519 keys" "$SMTP361" keygen --only x25519 --bits 2048 client1
+for kind in '' RSA x448 rsa,x25519; do
+	usage_error "keygen --only \"$kind\"" "$SMTP361" keygen --only "$kind" client1
+done
+for name in '' . .. a/b A Ünal 'a b' _a ./a abcdefghijklmnopqrstuvwxyz1234567 a_x25519; do
 	usage_error "keygen for the name \"$name\"" "$SMTP361" keygen "$name"
 done
 usage_error "keygen for a valid and an invalid name" "$SMTP361" keygen a ../b
@@ -108,6 +129,15 @@ usage_error "user add without a name" "$SMTP361" user add
 usage_error "user add with two names" "$SMTP361" user add a b
 usage_error "user list with a name" "$SMTP361" user list a
 usage_error "user harden with a name" "$SMTP361" user harden a
+for verb in invite key mode revoke; do
+	usage_error "user $verb without a name" "$SMTP361" user $verb
+done
+usage_error "user invite with two names" "$SMTP361" user invite a b
+usage_error "user key with two files" "$SMTP361" user key a b c
+usage_error "user mode without a mode" "$SMTP361" user mode a
+usage_error "user mode with two" "$SMTP361" user mode a both key
+usage_error "user revoke with two names" "$SMTP361" user revoke a b
+usage_error "user --hours of more than a year" "$SMTP361" user invite a --hours 8785
 
 # --- the forms of an option ---
 
@@ -119,11 +149,11 @@ for form in '-d sub list' '-dsub list' '--dir sub list' '--dir=sub list' 'list -
 	'-d sub -- list' '--dir=sub -- list'; do
 	# shellcheck disable=SC2086
 	run "$SMTP361" user $form
-	is "user $form works" "$RC $(cat o)" "0 client1	plain"
+	is "user $form works" "$RC $(cat o)" "0 client1	plain	both	-	-"
 done
 mkdir ./-d && cp sub/user_pass.json ./-d/
 run "$SMTP361" user list -d -d
-is "a value may begin with a dash" "$RC $(cat o)" "0 client1	plain"
+is "a value may begin with a dash" "$RC $(cat o)" "0 client1	plain	both	-	-"
 usage_error "behind -- an option is an operand" "$SMTP361" user -- list -d
 usage_error "an option that lacks its value at the end" "$SMTP361" user list -d
 usage_error "a long option that lacks its value at the end" "$SMTP361" user list --dir
@@ -133,47 +163,139 @@ usage_error "an option with one dash too many" "$SMTP361" user ---dir sub list
 for n in 0 -1 +1 1e3 0x10 '' 99999999999999999999 ' 5' 5s 1.5; do
 	usage_error "--timeout $n" "$SMTP361" inbox --wait --timeout "$n"
 	usage_error "--max-sessions=$n" "$SMTP361" serve "--max-sessions=$n"
+	usage_error "--max-chars $n" "$SMTP361" serve --max-chars "$n"
+	usage_error "--hours=$n" "$SMTP361" user invite a "--hours=$n"
 done
 
 # a repeated option that takes one value; also when written in two ways
 usage_error "serve -d twice" "$SMTP361" serve -d . -d .
 usage_error "serve -d and --dir" "$SMTP361" serve -d . --dir=.
-for o in max-sessions max-per-address login-time idle-time mail-time; do
+for o in max-sessions max-per-address max-chars login-time idle-time mail-time; do
 	usage_error "serve --$o twice" "$SMTP361" serve --$o 5 --$o 5
 done
 usage_error "keygen -d twice" "$SMTP361" keygen -d . -d . a
+usage_error "keygen --only twice" "$SMTP361" keygen --only rsa --only x25519 a
 usage_error "keygen --bits twice" "$SMTP361" keygen --bits 2048 --bits 2048 a
 usage_error "user --password-file twice" "$SMTP361" user --password-file a --password-file a add a
+usage_error "user --hours twice" "$SMTP361" user --hours 1 --hours 1 invite a
+usage_error "user -s and --server" "$SMTP361" user -s a --server a invite a
+usage_error "join -k and --keys" "$SMTP361" join -k a --keys a
 usage_error "send --title twice" "$SMTP361" send --to a --title a --title a
+usage_error "send --id twice" "$SMTP361" send --to a --id a --id a
+usage_error "inbox --after twice" "$SMTP361" inbox --after a --after a
+usage_error "read --save twice" "$SMTP361" read 1 --save a --save a
 usage_error "inbox --timeout twice" "$SMTP361" inbox --timeout 1 --timeout 1
-for a in send inbox read client; do
-	for o in server user keys password-file; do
+for a in $clients; do
+	for o in server user keys password-file pin; do
 		usage_error "$a --$o twice" "$SMTP361" $a --$o x --$o=x
 	done
 	usage_error "$a -s and --server" "$SMTP361" $a -s x --server x
 done
 
-# --- --enhanced, until the enhanced protocol is built ---
+# --- --enhanced: of serve and of whatever logs in, ahead of the applet or behind it ---
 
+# enhanced_both APPLET OPTIONS...: both ways to write it have one outcome
+enhanced_both() {
+	a=$1
+	shift
+	run "$SMTP361" --enhanced "$a" "$@"
+	ahead="$RC $(cat o e)"
+	run "$SMTP361" "$a" --enhanced "$@"
+	is "--enhanced $a and $a --enhanced are the same" "$ahead" "$RC $(cat o e)"
+}
+mkdir alone && cp sub/user_pass.json alone/
 for a in $applets; do
-	run "$SMTP361" --enhanced "$a"
-	is "--enhanced $a: 69" "$RC" 69
-	like "--enhanced $a says that it is not built yet" "$(cat o e)" 'not built yet'
-	run "$SMTP361" "$a" --enhanced
-	is "$a --enhanced: 69" "$RC" 69
-	like "$a --enhanced says that it is not built yet" "$(cat o e)" 'not built yet'
+	enhanced_both "$a" --help
+	case $a in
+	serve | client | send | inbox | read | delete)
+		is "$a --enhanced --help ends with 0" "$RC" 0
+		;;
+	*)
+		is "$a --enhanced is misuse" "$RC" 64
+		is "$a has no --enhanced, and says so" "$(sed -n 1p e)" \
+			"smtp361 $a: there is no option --enhanced"
+		;;
+	esac
 done
-run "$SMTP361" send --to a --title b --enhanced file
-is "--enhanced among other options: 69" "$RC" 69
-run "$SMTP361" keygen --enhanced a
-is "keygen --enhanced makes nothing" "$RC$(ls ./*.pem 2>/dev/null)" 69
+enhanced_both serve -d alone -l 127.0.0.1:0
+like "serve --enhanced wants the server's X25519 key" "$RC $(cat e)" \
+	'^66 .*server_x25519_private\.pem'
+for a in $clients; do
+	case $a in
+	send) operands='-t b a' ;;
+	read | delete) operands=1 ;;
+	*) operands= ;;
+	esac
+	: >a
+	# shellcheck disable=SC2086
+	enhanced_both "$a" -s 127.0.0.1:1 -u ada $operands
+	like "$a --enhanced wants the user's X25519 key" "$RC $(cat e)" \
+		'^66 .*ada_x25519_private\.pem'
+	# shellcheck disable=SC2086
+	run "$SMTP361" "$a" -s 127.0.0.1:1 -u ada --password-file sub/user_pass.json $operands
+	like "$a without it wants the RSA key" "$RC $(cat e)" '^66 .*ada_private\.pem'
+	# shellcheck disable=SC2086
+	run "$SMTP361" "$a" --enhanced --classic -s 127.0.0.1:1 -u ada $operands
+	like "$a --enhanced --classic is misuse" "$RC $(cat e)" '^64 .*--classic'
+done
+for a in keygen user join; do
+	run "$SMTP361" "$a" --enhanced a
+	is "$a --enhanced makes nothing" "$RC$(ls ./*.pem 2>/dev/null)" 64
+done
+run "$SMTP361" send --to a --title b --enhanced a
+like "--enhanced among other options counts" "$RC $(cat e)" '^64 .*no server'
+
+mkdir -p xdg/smtp361
+# configured TEXT OPTIONS...: inbox, with this configuration
+configured() {
+	printf '%s\n' "$1" >xdg/smtp361/config.json
+	shift
+	run env XDG_CONFIG_HOME="$PWD/xdg" "$SMTP361" inbox "$@"
+}
+configured '{"server": "127.0.0.1:1", "user": "ada", "enhanced": true}'
+like "\"enhanced\": true in the configuration is --enhanced" "$RC $(cat e)" \
+	'^66 .*ada_x25519_private\.pem'
+configured '{"server": "127.0.0.1:1", "user": "ada", "enhanced": true}' --classic \
+	--password-file sub/user_pass.json
+like "... which --classic overrides" "$RC $(cat e)" '^66 .*ada_private\.pem'
+configured '{"server": "127.0.0.1:1", "user": "ada", "enhanced": false}' \
+	--password-file sub/user_pass.json
+like "\"enhanced\": false is the classic protocol" "$RC $(cat e)" '^66 .*ada_private\.pem'
+for value in 1 '"true"' null '[]'; do
+	configured "{\"enhanced\": $value}"
+	like "\"enhanced\": $value in the configuration: 78, named" "$RC $(cat e)" \
+		'^78 .*config\.json.*enhanced'
+done
+"$SMTP361" keygen -d alone --only x25519 server ada client1 >o 2>&1
+pin=$(sed -n 's/^server: X25519 \(SHA256:[^ ]*\).*/\1/p' o)
+run "$SMTP361" inbox --enhanced -s 127.0.0.1:1 -u ada -k alone --pin SHA256:other
+like "--pin of another key: 76, and both are named" "$RC $(cat e)" "^76 .*SHA256:.*SHA256:other"
+run "$SMTP361" inbox --enhanced -s 127.0.0.1:1 -u ada -k alone --pin "$pin"
+is "--pin of this key lets it go on to the server, which is not there: 69" "$RC" 69
+run "$SMTP361" inbox -s 127.0.0.1:1 -u ada -k alone --pin "$pin"
+like "--pin without --enhanced: 64, and why" "$RC $(cat e)" '^64 .*enhanced'
+configured "{\"server\": \"127.0.0.1:1\", \"user\": \"ada\", \"keys\": \"alone\", \"enhanced\": true,
+	\"pin\": \"SHA256:other\"}"
+is "the configuration may hold the pin" "$RC" 76
+
 run "$SMTP361" --enhanced
 is "--enhanced alone is misuse" "$RC" 64
 run "$SMTP361" --enhanced nonsense
 is "--enhanced and an unknown applet is misuse" "$RC" 64
-run "$SMTP361" --enhanced send --help
-is "--enhanced APPLET --help: help or not built yet, never misuse" \
-	"$([ "$RC" = 0 ] || [ "$RC" = 69 ] && echo yes)" yes
+
+# --- a batch that is wrong before any server is asked ---
+
+printf 'nonsense\n[]\n\n{"to": "b"}\n' >spool
+RC=0
+"$SMTP361" send --batch --json <spool >o 2>e || RC=$?
+is "send --batch: bad lines end with 65" "$RC" 65
+is "... each is told as JSON" "$(grep -c '"stored":false,"code":65' o) of $(lines o)" "3 of 3"
+like "... with its number" "$(sed -n 3p o)" '"error":"line 4: '
+RC=0
+"$SMTP361" send --batch <spool >o 2>e || RC=$?
+is "... and without --json as a line with \"failed\"" \
+	"$RC $(cut -f 1,2 o | head -n 2 | tr '\t\n' '  ')$(cut -f 2 o | sort | uniq -c | tr -s ' ')" \
+	"65 - failed - failed  3 failed"
 
 # --- by the name of a link ---
 
@@ -191,8 +313,8 @@ run bin/server --help
 like "bin/server is serve" "$RC $(sed -n 1p o)" '^0 usage: smtp361 serve'
 run bin/key_generator --help
 like "bin/key_generator is keygen" "$RC $(sed -n 1p o)" '^0 usage: smtp361 keygen'
-run bin/send --enhanced
-is "bin/send --enhanced: 69" "$RC" 69
+run bin/send --enhanced -s 127.0.0.1:1 -u ada -t b a
+like "bin/send --enhanced takes the option" "$RC $(cat e)" '^66 .*ada_x25519_private\.pem'
 ln -s "$SMTP361" bin/smtp361-server
 run bin/smtp361-server --help
 like "bin/smtp361-server is serve" "$RC $(sed -n 1p o)" '^0 usage: smtp361 serve'
@@ -248,9 +370,9 @@ for way in full closed; do
 		continue
 	}
 	for what in --help --list --version 'serve --help' 'client --help' 'send --help' \
-		'inbox --help' \
-		'read --help' 'keygen --help' 'user --help' 'user -d sub list' \
-		'user -d sub list --json'; do
+		'inbox --help' 'read --help' 'delete --help' 'join --help' 'keygen --help' \
+		'user --help' 'user -d sub list' 'user -d sub list --json' \
+		'user -d alone key client1' 'user -d alone invite new -s localhost'; do
 		# shellcheck disable=SC2086
 		ok "$what with stdout $way: 74" must_fail 74 $way $what
 	done

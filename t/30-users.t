@@ -19,18 +19,30 @@ login() {
 	timeout 20 "$SMTP361" inbox -u "$1" --password-file "$2"
 }
 names() { user list | cut -f 1 | tr '\n' ' '; }
+row() { user list | grep "^$1	"; } # its line: name, password, mode, state, key
+# key_of FILE: the fingerprint of a public key, as openssl sees it
+key_of() {
+	printf 'SHA256:'
+	openssl pkey -pubin -in "$1" -outform DER | openssl dgst -sha256 -binary | base64 | tr -d '=\n'
+}
 
 # --- the verbs, and that they matter ---
 
 start_server || exit 1
-is "list: name and kind, separated by a tab" "$(user list | head -n 1)" "client1	plain"
+is "list: name, password, mode, state and key, separated by tabs" "$(user list | head -n 1)" \
+	"client1	plain	both	-	$(key_of client1_x25519_public.pem)"
 ok "list --json is JSON" sh -c "'$SMTP361' user list --json >j && $PYTHON -m json.tool j"
+ok "... and has the same fields" $PYTHON -c "
+import json
+rows = json.load(open('j'))
+assert len(rows) == 5 and rows[0] == {'user': 'client1', 'password': 'plain', 'mode': 'both',
+    'key': '$(key_of client1_x25519_public.pem)'}, rows[0]"
 ok "a plain account logs in" login client1 pw1
 ok "a plain account does not with another password" must_fail 77 login client1 pw2
 echo secret >pw
 run "$SMTP361" user add dora --password-file pw
 is "add ends with 0" "$RC" 0
-is "the new account is Argon2id" "$(user list | grep dora)" "dora	argon2id"
+is "the new account is Argon2id" "$(row dora)" "dora	argon2id	both	-	-"
 ok "no password stands in the file" must_fail 1 grep -q secret $file
 ok "what stands there is a PHC string" grep -Eq \
 	'"password": "\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$' $file
@@ -51,8 +63,8 @@ is "passwd ends with 0" "$RC" 0
 ok "... the new password logs in" login dora pw-other
 ok "... the old one does not" must_fail 77 login dora pw
 run "$SMTP361" user passwd client2 --password-file pw-other
-is "passwd of a plain account makes it Argon2id" "$RC $(user list | grep client2)" \
-	"0 client2	argon2id"
+is "passwd of a plain account makes it Argon2id" "$RC $(row client2)" \
+	"0 client2	argon2id	both	-	$(key_of client2_x25519_public.pem)"
 ok "... and it logs in" login client2 pw-other
 run "$SMTP361" user passwd nobody --password-file pw
 like "passwd of nobody: 67, named" "$RC $(cat e)" '^67 .*nobody'
@@ -74,6 +86,86 @@ cp -p $file before
 run "$SMTP361" user harden
 ok "harden again changes nothing" cmp before $file
 ok "the server ends well" stop_server
+
+# --- keys, modes, invitations, and shutting out ---
+
+mkdir v && cd v || exit 1
+cp -p ../pw ../server_x25519_*.pem ../client[12]_x25519_public.pem .
+echo '{"client1": "password1", "client2": "password2"}' >$file && chmod 600 $file
+file_key=$(key_of client1_x25519_public.pem) other_key=$(key_of client2_x25519_public.pem)
+run "$SMTP361" user key client1
+is "key: the key file's, where the account has none" "$RC $(cat o)" "0 client1: X25519 $file_key"
+run "$SMTP361" user key client1 client2_x25519_public.pem
+is "key FILE: shows the new one" "$RC $(cat o)" "0 client1: X25519 $other_key"
+is "... which counts before the key file's" "$(row client1)" "client1	argon2id	both	-	$other_key"
+ok "... the plain password has become Argon2id by it" must_fail 1 grep -q password1 $file
+run "$SMTP361" user add dora --password-file pw
+run "$SMTP361" user key dora
+like "key of who has none: 66, named" "$RC $(cat e)" '^66 .*dora'
+run "$SMTP361" user key nobody
+like "key of nobody: 67, named" "$RC $(cat e)" '^67 .*nobody'
+cp -p $file before
+for bad in nowhere pw . ../client1_public.pem server_x25519_private.pem; do
+	run "$SMTP361" user key dora $bad
+	case $RC in 66 | 78) ok "key $bad: $RC" cmp before $file ;; *) is "key $bad" "$RC" "66 or 78" ;; esac
+done
+
+for mode in enhanced key both; do
+	run "$SMTP361" user mode client1 $mode
+	is "mode $mode" "$RC $(row client1)" "0 client1	argon2id	$mode	-	$other_key"
+done
+run "$SMTP361" user mode client1 KEY
+like "mode KEY: 64" "$RC $(cat e)" '^64 .*both, enhanced or key'
+run "$SMTP361" user mode nobody key
+like "mode of nobody: 67, named" "$RC $(cat e)" '^67 .*nobody'
+run "$SMTP361" user mode client2 key
+is "mode leaves no plain password" "$RC $(row client2)" "0 client2	argon2id	key	-	$other_key"
+
+now=$(date +%s)
+run "$SMTP361" user invite eva -s mail.example --hours 5
+like "invite prints the line, alone" "$RC $(cat o)" \
+	'^0 smtp361://eva@mail\.example:13000/[A-Za-z0-9_-]{43}/[A-Za-z0-9_-]{22}/[0-9]+$'
+is "... the server's key in it is the server's" "$(cut -d / -f 4 o | tr _- /+)" \
+	"$(openssl pkey -pubin -in server_x25519_public.pem -outform DER | tail -c 32 | base64 | tr -d =)"
+left=$(($(cut -d / -f 6 o) - now - 5 * 3600))
+ok "... it expires in 5 hours" test $left -ge 0 -a $left -le 20
+like "... stderr tells what eva runs" "$(cat e)" 'eva runs .smtp361 join'
+ok "... the file does not hold the secret" must_fail 1 grep -qF "$(cut -d / -f 5 o)" $file
+is "... eva is listed as invited" "$(row eva)" "eva	none	both	invited	-"
+ok "... the mailbox is made, 0700" test "$(stat -c %a eva)" = 700
+run "$SMTP361" user invite client1 -s '[::1]:5'
+like "an IPv6 address stays in its brackets" "$(cat o)" '^smtp361://client1@\[::1\]:5/'
+is "an invitation leaves the account as it was" "$(row client1)" \
+	"client1	argon2id	both	invited	$other_key"
+run env SMTP361_SERVER=there:99 "$SMTP361" user invite eva
+like "the address may come from the environment" "$(cat o)" '^smtp361://eva@there:99/'
+run env -u SMTP361_SERVER "$SMTP361" user invite eva
+like "without an address it is this machine's name, and stderr says so" "$(cat o) $(cat e)" \
+	"^smtp361://eva@$(hostname):13000/.*machine's name"
+mkdir no-key && run "$SMTP361" user -d no-key invite eva -s x
+like "invite without the server's key: 66, named" "$RC $(cat e)" '^66 .*server_x25519_public\.pem'
+like "... with how to make it" "$(cat e)" '^hint: smtp361 keygen -d no-key server$'
+is "... and no account is made" "$(ls -A no-key)" ""
+
+cp -p client2_x25519_public.pem eva_x25519_public.pem
+for who in client1 client2 eva; do
+	run "$SMTP361" user revoke $who
+	is "revoke $who takes password, key and invitation away" "$RC $(row $who)" \
+		"0 $who	none	$([ $who = client2 ] && echo key || echo both)	revoked	-"
+done
+ok "... from the file, too" must_fail 1 grep -Eq '"(x25519|invitation)"' $file
+run "$SMTP361" user revoke eva
+is "revoke again is fine" "$RC" 0
+run "$SMTP361" user revoke nobody
+like "revoke of nobody: 67, named" "$RC $(cat e)" '^67 .*nobody'
+run "$SMTP361" user key eva eva_x25519_public.pem
+is "a key that was revoked is not registered again" "$RC $(row eva)" "77 eva	none	both	revoked	-"
+"$SMTP361" keygen --only x25519 fresh >/dev/null 2>&1
+run "$SMTP361" user key eva fresh_x25519_public.pem
+like "another key lets who was revoked in again" "$RC $(row eva)" '^0 eva	none	both	-	SHA256:[^	]*$'
+run "$SMTP361" user invite client1 -s x
+is "invite invites who was revoked" "$RC $(row client1)" "0 client1	none	both	invited	-"
+cd .. && rm -r v
 
 # --- fields that are not ours, order, modes ---
 
@@ -97,7 +189,16 @@ run "$SMTP361" user passwd anna --password-file pw
 run "$SMTP361" user passwd mia --password-file pw
 run "$SMTP361" user harden
 run "$SMTP361" user del zoe
-ok "unknown fields survive passwd, harden and del" $PYTHON -c "
+for who in anna mia; do
+	run "$SMTP361" user mode $who enhanced
+	run "$SMTP361" user invite $who -s localhost
+	run "$SMTP361" user revoke $who
+	run "$SMTP361" user key $who client1_x25519_public.pem
+	run "$SMTP361" user passwd $who --password-file pw
+done
+is "... these have all had their effect" "$(row mia)" \
+	"mia	argon2id	enhanced	-	$(key_of client1_x25519_public.pem)"
+ok "unknown fields survive every verb" $PYTHON -c "
 import json
 d = json.load(open('$file', encoding='utf-8'))
 assert d['anna']['enhanced-only'] is True and d['anna']['keys'] == ['a', {'b': None}]
@@ -110,7 +211,8 @@ is "the first add makes the file, 0600" "$RC $(stat -c %a fresh/$file)" "0 600"
 run "$SMTP361" user list -d no/folder
 like "a folder that is not there: 66, named" "$RC $(cat e)" '^66 .*no/folder'
 mkdir void
-for verb in list harden 'del x' 'passwd x --password-file pw'; do
+for verb in list harden 'del x' 'passwd x --password-file pw' 'key x' 'mode x key' 'revoke x' \
+	'key x client1_x25519_public.pem'; do
 	# shellcheck disable=SC2086
 	run "$SMTP361" user -d void $verb
 	like "$verb without a file: 66, named" "$RC $(cat e)" "^66 .*$file"
@@ -193,6 +295,8 @@ for name in '' . .. / a/b ../a A Bob 'a b' ' a' 'a ' _a -a a.b a% a: 'a;b' "${c3
 		"$RC" 64
 	ok "... nor does its name reach the terminal raw" must_fail 1 grep -q \
 		"$(printf '[\001-\010\033\177]')" e
+	run "$SMTP361" user invite -s localhost -- "$name"
+	is "... nor can it be invited" "$RC $(cat o)" "64 "
 done
 ok "none of these changed the file" cmp before $file
 for name in a 0 a_b-c 9-_ "$c32"; do
@@ -203,13 +307,14 @@ done
 # --- bad files (hostile.md 57, 58): file, line and 78, by `user` and by `serve`, at once ---
 
 # bad_file TITLE LINE: what stands in the file `bad` is refused; LINE 0: any line
-mkdir b && cp server_private.pem b/
+mkdir b && cp server_private.pem server_x25519_public.pem b/
 bad_file() {
 	line=$2
 	[ "$line" != 0 ] || line='[0-9]+'
 	cp bad b/$file && chmod 600 b/$file
 	for what in list harden 'add zack --password-file pw' 'passwd client1 --password-file pw' \
-		'del client1'; do
+		'del client1' 'key client1' 'key client1 client2_x25519_public.pem' \
+		'mode client1 key' 'revoke client1' 'invite client1 -s localhost'; do
 		# shellcheck disable=SC2086
 		run timeout 5 "$SMTP361" user -d b $what
 		[ "$RC" = 78 ] && grep -Eq "$file:$line: " e || {
@@ -307,6 +412,7 @@ for what in folder FIFO device large; do
 	large) truncate -s 2G b/$file ;;
 	esac
 	for c in 'user -d b list' 'user -d b add zack --password-file pw' \
+		'user -d b invite zack -s localhost' 'user -d b revoke zack' \
 		'serve -d b -l 127.0.0.1:0'; do
 		# shellcheck disable=SC2086
 		run timeout 5 "$SMTP361" $c
@@ -373,6 +479,25 @@ done
 is "adds, dels and passwds at once all take effect" \
 	"$(user -d many list | cut -f 1 | sort | tr '\n' ' ')" \
 	"u10 u11 u12 u4 u5 u6 u7 u8 u9 v1 v2 v3 "
+cp server_x25519_public.pem many/
+pids=
+for i in 1 2 3 4; do
+	"$SMTP361" user -d many invite "w$i" -s localhost >/dev/null 2>&1 </dev/null &
+	pids="$pids $!"
+	"$SMTP361" user -d many revoke "u$((i + 3))" >/dev/null 2>&1 </dev/null &
+	pids="$pids $!"
+	"$SMTP361" user -d many mode "u$((i + 7))" key >/dev/null 2>&1 </dev/null &
+	pids="$pids $!"
+	"$SMTP361" user -d many key "u$((i + 8))" client1_x25519_public.pem >/dev/null 2>&1 \
+		</dev/null &
+	pids="$pids $!"
+done
+for pid in $pids; do
+	wait "$pid" || :
+done
+is "invites, revokes, modes and keys at once all take effect" \
+	"$(user -d many list | cut -f 3-5 | sed 's/SHA256:.*/KEY/' | sort | uniq -c | tr -s ' \t\n' ' ')" \
+	" 3 both - - 1 both - KEY 4 both invited - 4 both revoked - 1 key - - 3 key - KEY "
 
 ROOM=
 mkdir small
@@ -434,10 +559,12 @@ kill_user() {
 }
 if command -v strace >/dev/null && [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null; then
 	echo '{"client1": "password1"}' >before && chmod 600 before
-	wanted="client1	argon2id
-zack	argon2id"
+	wanted="client1	argon2id	both	-	-
+zack	argon2id	both	-	-"
 	kill_user "killed at any call of add, the file is the old or the new one" add zack \
 		--password-file pw
+	wanted="client1	none	both	revoked	-"
+	kill_user "killed at any call of revoke, the file is the old or the new one" revoke client1
 	for c in fsync:error=EIO:when=1 write:error=EIO:when=1 write:error=EDQUOT:when=1 \
 		fchmod:error=EIO:when=1 \
 		renameat:error=ENOSPC:when=1 flock:error=ENOLCK:when=1; do

@@ -1,0 +1,211 @@
+/* send --batch: letters from stdin, a line of JSON each; see outbox.h. */
+#include <errno.h>
+#include <poll.h>
+
+#include "../crypto/random.h"
+#include "../proto/fields.h"
+#include "outbox.h"
+
+enum { LINE_MAX_BYTES = 16 << 20, ATTACH_MAX = 64 };
+
+/* stdin, as far as it was read. */
+struct input {
+	struct buf read;
+	size_t at; /* where the next line begins */
+	bool ended;
+};
+
+/* The next line if it is here already, without its LF: it stays in the buffer until the next call.
+ */
+static bool take_line_here(struct input *in, struct message_part *line)
+{
+	const uint8_t *start = in->read.p + in->at;
+	size_t n = in->read.n - in->at;
+	const uint8_t *lf = n == 0 ? NULL : memchr(start, '\n', n);
+
+	if (lf == NULL && (n == 0 || !in->ended)) {
+		return false;
+	}
+	*line = (struct message_part){.p = start, .n = lf == NULL ? n : (size_t)(lf - start)};
+	in->at += line->n + (lf == NULL ? 0 : 1);
+	return true;
+}
+
+/* Read more; nobody may be writing yet, so what is on its way is settled first. 0 or -1. */
+static int read_more(struct input *in, struct outbox *o, struct err *e)
+{
+	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+	ssize_t k;
+
+	if (poll(&p, 1, 0) == 0 && outbox_settle(o, e) != 0) {
+		return -1;
+	}
+	if (in->at > 0) {
+		memmove(in->read.p, in->read.p + in->at, in->read.n - in->at);
+		in->read.n -= in->at;
+		in->at = 0;
+	}
+	if (in->read.n > LINE_MAX_BYTES) {
+		return err_set(e, EX_DATAERR, "a line has more than %d bytes", LINE_MAX_BYTES);
+	}
+	if (buf_reserve(&in->read, 65536) != 0) {
+		return err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	do {
+		k = read(STDIN_FILENO, in->read.p + in->read.n, 65536);
+	} while (k < 0 && errno == EINTR);
+	if (k < 0) {
+		return err_sys(e, EX_NOINPUT, "cannot read standard input");
+	}
+	in->read.n += (size_t)k;
+	in->ended = k == 0;
+	return 0;
+}
+
+/* 1, 0 at the end, or -1. */
+static int next_line(struct input *in, struct outbox *o, struct message_part *line, struct err *e)
+{
+	while (!take_line_here(in, line)) {
+		if (in->ended) {
+			return 0;
+		}
+		if (read_more(in, o, e) != 0) {
+			return -1;
+		}
+	}
+	return 1;
+}
+
+/* "to": "a;b", or an array of names. */
+static int take_to(struct outgoing *l, const json_t *o, struct err *e)
+{
+	const json_t *to = json_object_get(o, "to"), *name;
+	size_t i;
+
+	if (json_is_string(to)) {
+		return buf_append_str(&l->to, json_string_value(to));
+	}
+	if (!json_is_array(to)) {
+		return err_set(e, EX_DATAERR, "there is no \"to\"");
+	}
+	json_array_foreach(to, i, name)
+	{
+		const char *text = json_string_value(name);
+		if (text == NULL || !user_name_valid(text)) {
+			return err_set(e, EX_NOUSER, "\"to\" holds what is no user's name");
+		}
+		if ((i > 0 && buf_append(&l->to, ";", 1) != 0) ||
+			buf_append_str(&l->to, text) != 0) {
+			return err_set(e, EX_TEMPFAIL, "out of memory");
+		}
+	}
+	return 0;
+}
+
+static int take_attachments(struct outgoing *l, const json_t *o, uint64_t max_chars, struct err *e)
+{
+	const json_t *all = json_object_get(o, "attach"), *name;
+	const char *paths[ATTACH_MAX];
+	size_t i, n = 0;
+
+	if (all == NULL) {
+		return 0;
+	}
+	json_array_foreach(all, i, name)
+	{
+		if (!json_is_string(name) || n == ATTACH_MAX) {
+			n = 0;
+			break;
+		}
+		paths[n++] = json_string_value(name);
+	}
+	if (n == 0) {
+		return err_set(
+			e, EX_DATAERR, "\"attach\" is no array of 1 to %d files", ATTACH_MAX);
+	}
+	return content_attach(&l->content, paths, n, max_chars, e);
+}
+
+static int take_content(struct outgoing *l, const json_t *o, uint64_t max_chars, struct err *e)
+{
+	struct message_part text = {0}, file = {0};
+	struct buf copy = {0};
+	int has_text = fields_text(o, "content", &text, e);
+	int has_file = has_text < 0 ? -1 : fields_text(o, "file", &file, e);
+
+	if (has_file < 0) {
+		return -1;
+	}
+	if (has_text + has_file != 1) {
+		return err_set(e, EX_DATAERR, "there must be \"content\" or \"file\"");
+	}
+	if (has_file > 0) {
+		return strcmp((const char *)file.p, "-") == 0
+			       ? err_set(e, EX_DATAERR, "\"file\" cannot be standard input")
+			       : content_open(&l->content, (const char *)file.p, max_chars, e);
+	}
+	if (buf_append(&copy, text.p, text.n) != 0) {
+		return err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	return content_take(&l->content, &copy, max_chars, e);
+}
+
+static int take_line(
+	struct outbox *box, struct outgoing *l, struct message_part line, struct err *e)
+{
+	json_t *o = fields_parse(line.p, line.n, e);
+	struct message_part title = {.p = (const uint8_t *)""}, id;
+	int rc = -1, has_id;
+
+	if (o == NULL) {
+		e->code = e->code == EX_PROTOCOL ? EX_DATAERR : e->code;
+		return -1;
+	}
+	has_id = fields_text(o, "id", &id, e);
+	if (has_id > 0 && outbox_read_id((const char *)id.p, id.n, l->id, e) != 0) {
+		e->code = EX_DATAERR;
+	} else if (has_id >= 0 && (has_id > 0 || random_bytes(l->id, sizeof l->id, e) == 0) &&
+		   take_to(l, o, e) == 0 && fields_text(o, "title", &title, e) >= 0 &&
+		   message_check_title(title.p, title.n, e) == 0) {
+		rc = buf_append(&l->to, "", 1) != 0 ||
+				     buf_append(&l->title, title.p, title.n) != 0 ||
+				     buf_append(&l->title, "", 1) != 0
+			     ? err_set(e, EX_TEMPFAIL, "out of memory")
+			     : take_content(l, o, box->max_chars, e);
+		rc = rc == 0 ? take_attachments(l, o, box->max_chars, e) : rc;
+	}
+	json_decref(o);
+	return rc;
+}
+
+int outbox_batch(struct outbox *o, struct err *e)
+{
+	struct input in = {0};
+	struct message_part line;
+	struct outgoing *l;
+	int rc;
+
+	for (size_t number = 1; (rc = next_line(&in, o, &line, e)) > 0; number++) {
+		if (line.n == 0) {
+			continue;
+		}
+		l = outbox_letter(o, e);
+		if (l == NULL) {
+			rc = -1;
+			break;
+		}
+		if (take_line(o, l, line, e) != 0) {
+			err_prefix(e, "line %zu", number);
+			outbox_fault(o, l, e);
+		} else if (outbox_post(o, l, e) != 0) {
+			rc = -1;
+			break;
+		}
+	}
+	buf_free(&in.read);
+	if (rc != 0 && o->n > 0 && o->client->alive) {
+		struct err ignored; /* what was posted is told, whatever ended the reading */
+		(void)outbox_settle(o, &ignored);
+	}
+	return rc == 0 ? outbox_finish(o, e) : rc;
+}

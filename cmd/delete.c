@@ -1,0 +1,121 @@
+/* delete: remove messages from your mailbox. */
+#include "account.h"
+#include "choice.h"
+
+static const char help[] =
+	"usage: smtp361 delete INDEX... | ID... | --last\n"
+	"\n"
+	"Remove the messages with these indexes of the list (`smtp361 inbox`), or with these\n"
+	"ids, from your mailbox; other recipients keep theirs. Indexes count in the list as it\n"
+	"is when the command begins. It needs the enhanced protocol.\n"
+	"\n"
+	"      --last   the newest one\n" ACCOUNT_HELP;
+
+struct found {
+	const struct mail_choice *choices;
+	size_t n;
+	char (*ids)[MAIL_ID_TEXT + 1]; /* of each choice; empty until it was found */
+	bool last;
+};
+
+static int visit(void *arg, const struct mail_row *row, struct err *e)
+{
+	struct found *f = arg;
+
+	(void)e;
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->last || (row->index == f->choices[i].index && row->id.n == MAIL_ID_TEXT)) {
+			memcpy(f->ids[i], row->id.p, MAIL_ID_TEXT);
+		}
+	}
+	return 0;
+}
+
+/* Ids for what was named by index, from one list. */
+static int find_ids(struct mail_client *c, struct found *f, struct err *e)
+{
+	bool listed = false;
+
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->choices[i].id != NULL) {
+			memcpy(f->ids[i], f->choices[i].id, MAIL_ID_TEXT);
+			continue;
+		}
+		if (!listed && c->ops->list(c, NULL, visit, f, e) != 0) {
+			return -1;
+		}
+		listed = true;
+		if (f->ids[i][0] == '\0') {
+			return err_set(e, EX_NOINPUT, "%s",
+				f->last ? "the inbox is empty"
+					: "there is no message with this index");
+		}
+	}
+	return 0;
+}
+
+static int delete_all(struct account *a, struct found *f, struct err *e)
+{
+	struct mail_client *c;
+	int rc = account_open(a, &c, e);
+
+	if (rc != 0) {
+		return -1;
+	}
+	if (c->ops->remove == NULL) {
+		rc = err_set(e, EX_USAGE, "the classic protocol cannot remove a message");
+		err_hint(e, "--enhanced can");
+	}
+	rc = rc == 0 ? find_ids(c, f, e) : rc;
+	for (size_t i = 0; rc == 0 && i < f->n; i++) {
+		rc = c->ops->remove(c, f->ids[i], e);
+	}
+	c->ops->quit(c);
+	c->ops->end(c);
+	return rc;
+}
+
+static int run(const struct cli *c, struct account *a, bool last)
+{
+	struct found f = {.n = last ? 1 : c->args_n, .last = last};
+	struct mail_choice *choices = calloc(f.n, sizeof *choices);
+	struct err e;
+	int rc = 0;
+
+	f.ids = calloc(f.n, sizeof *f.ids);
+	f.choices = choices;
+	if (choices == NULL || f.ids == NULL) {
+		rc = err_set(&e, EX_TEMPFAIL, "out of memory");
+	}
+	for (size_t i = 0; rc == 0 && !last && i < f.n; i++) {
+		rc = choice_read(&choices[i], c->args[i], &e);
+	}
+	rc = rc == 0 ? delete_all(a, &f, &e) : rc;
+	free(choices);
+	free(f.ids);
+	return rc == 0 ? EX_OK : cli_fail(c, &e);
+}
+
+APPLET_MAIN(delete)
+{
+	static struct account a;
+	bool last = false;
+	const struct cli_option options[] = {ACCOUNT_OPTIONS(&a), {0, "last", CLI_FLAG, &last}};
+	struct cli c = {.applet = "delete",
+		.help = help,
+		.options = options,
+		.options_n = sizeof options / sizeof options[0]};
+	int rc = cli_parse(&c, argc, argv);
+
+	if (rc >= 0) {
+		return rc;
+	}
+	if ((c.args_n > 0) == last) {
+		return cli_usage(&c, "INDEX or ID, or --last");
+	}
+	cli_protect();
+	a.applet = c.applet;
+	rc = run(&c, &a, last);
+	account_free(&a);
+	return cli_finish(&c, rc);
+}

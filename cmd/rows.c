@@ -1,0 +1,25 @@
+/* Rows of the inbox; see rows.h. */
+#include "rows.h"
+
+#include "cli.h"
+
+void rows_print_title(const struct mail_row *row)
+{
+	char shown[2048];
+
+	if (row->id.n == 0) {
+		cli_print(row->title.p, row->title.n);
+	} else {
+		(void)escape_text(shown, sizeof shown, row->title.p, row->title.n, false);
+		(void)fputs(shown, stdout);
+	}
+}
+
+void rows_print(const struct mail_row *row)
+{
+	(void)printf("%-6llu %-10.*s %.*s  %s", (unsigned long long)row->index, (int)row->from.n,
+		(const char *)row->from.p, (int)row->time.n, (const char *)row->time.p,
+		row->damaged ? "(damaged) " : "");
+	rows_print_title(row);
+	(void)puts("");
+}
