@@ -46,13 +46,17 @@ manual_options() { # SECTION
 				if ($i != ",") print "-" $i
 		}' "$MAN" | sort -u
 }
-# The options that a help text mentions anywhere, long and short. Only "--help" goes without saying.
+# The options that a help text mentions anywhere, long and short, but for the commands that it quotes.
+# Only "--help" goes without saying.
 help_options() { # HELP-FILE
+	sed 's/`[^`]*`//g' "$1" >"$HOME_DIR/unquoted"
 	{
-		grep -oE -- '(^|[^a-z-])--[a-z][a-z-]*' "$1" | grep -oE -- '--.*'
-		grep -oE -- '(^|[[ (,|])-[a-z]([] ,)|]|$)' "$1" | grep -oE -- '-[a-z]'
+		grep -oE -- '(^|[^a-z-])--[a-z][a-z-]*' "$HOME_DIR/unquoted" | grep -oE -- '--.*'
+		grep -oE -- '(^|[[ (,|])-[a-z]([] ,)|]|$)' "$HOME_DIR/unquoted" | grep -oE -- '-[a-z]'
 	} | grep -vx -- --help | sort -u
 }
+# An applet that has -u takes the account options.
+takes_account() { grep -q '^  -u, --user ' "$HOME_DIR/help"; }
 
 for applet in $applets; do
 	smtp361 "$applet" --help >"$HOME_DIR/help" || diag "$applet --help failed"
@@ -60,23 +64,35 @@ for applet in $applets; do
 	{
 		manual_options "$applet"
 		# what its help lists of the account options, it takes from their own section
-		if grep -q '^  -s, --server ' "$HOME_DIR/help"; then
+		if takes_account; then
 			manual_options "Account options"
 		fi
 	} | sort -u >"$HOME_DIR/manual"
 	same "the options of $applet are the same in its --help and in the manual" \
 		"$HOME_DIR/helped" "$HOME_DIR/manual"
-	awk -v want="$applet" '/^\.Ss / { here = $2 == want } here' "$MAN" >"$HOME_DIR/section"
-	if grep -q '^  -s, --server ' "$HOME_DIR/help"; then
+	awk -v want="$applet" '/^\.Ss / { here = $2 == want } /^\.Sh / { here = 0 } here' "$MAN" \
+		>"$HOME_DIR/section"
+	if takes_account; then
 		like "the manual says that $applet takes the account options" \
 			"$(cat "$HOME_DIR/section")" '^It takes the account options'
+		awk '/^\.Ss / { here = $2 == "Account" } /^\.Sh / { here = 0 } here' "$MAN" \
+			>>"$HOME_DIR/section"
 	fi
 	# the short name and the long one belong together in both
 	grep -oE -- '^  -[a-z], --[a-z-]+' "$HOME_DIR/help" | tr -d ' ' | while IFS=, read -r short long; do
-		grep -qE "^\.It Fl ${short#-} , ${long#-}( |\$)" "$MAN" || echo "$short $long"
+		grep -qE "^\.It Fl ${short#-} , ${long#-}( |\$)" "$HOME_DIR/section" ||
+			echo "$short $long"
 	done >"$HOME_DIR/unpaired"
 	is "short and long options of $applet belong together in the manual" \
 		"$(cat "$HOME_DIR/unpaired")" ""
+	# one of the two stands in SYNOPSIS; the account options are one word there
+	awk -v want="$applet" '/^\.Nm / { here = $3 == want } /^\.Sh D/ { exit } here' "$MAN" |
+		grep -oE '(Fl|\|) -?[a-z-]+' | sed 's/^[^ ]* /-/' | sort -u >"$HOME_DIR/synopsis"
+	awk -v want="$applet" '/^\.Ss / { here = $2 == want } here && /^\.It Fl /' "$MAN" |
+		sed 's/^\.It //; s/ A[r].*//' | while read -r _ one _ two; do
+		grep -qx -e "-$one" ${two:+-e "-$two"} "$HOME_DIR/synopsis" || echo "$one $two"
+	done >"$HOME_DIR/missing"
+	is "SYNOPSIS has every option of $applet" "$(cat "$HOME_DIR/missing")" ""
 done
 
 smtp361 --help >"$HOME_DIR/help"
@@ -89,6 +105,26 @@ smtp361 user --help | sed -n 's/^  \([a-z][a-z]*\)  *[A-Za-z].*/\1/p' | sort >"$
 awk '/^\.Ss / { here = $2 == "user" } here && /^\.It Cm / { print $3 }' "$MAN" | sort \
 	>"$HOME_DIR/manual"
 same "the verbs of user are the same in its --help and in the manual" "$HOME_DIR/helped" "$HOME_DIR/manual"
+
+# fields SECTION: the names that lists and sentences of the manual give to fields
+fields() { awk -v want="$1" '/^\.S[sh] / { here = $2 == want } here && /^\.It Cm /{ print $3 }' "$MAN" | sort; }
+grep -ohE '(json_object_get|fields_text)\(o, "[a-z]+"' "$ROOT/cmd/batch.c" | grep -oE '"[a-z]+"' |
+	tr -d '"' | sort -u >"$HOME_DIR/names"
+fields send >"$HOME_DIR/manual"
+same "the manual has the fields of a batch's line" "$HOME_DIR/names" "$HOME_DIR/manual"
+ok "... of which there are some" test "$(wc -l <"$HOME_DIR/names")" -gt 4
+grep -ohE '[{]"[a-z0-9_]+", &a->|json_object_get\(root, "[a-z]+"' "$ROOT/cmd/account.c" |
+	grep -oE '"[a-z0-9_]+"' | tr -d '"' | sort -u >"$HOME_DIR/names"
+sed -n '/config\.json$/,/^\.Ed/p' "$MAN" | grep -oE '"[a-z_]+":' | tr -d '":' | sort >"$HOME_DIR/manual"
+same "the manual's configuration has every field" "$HOME_DIR/names" "$HOME_DIR/manual"
+smtp361 inbox --help | sed -n 's/^which .* writes: \(.*\)\.$/\1/p' | tr -d ' ' | tr , '\n' | sort \
+	>"$HOME_DIR/helped"
+same "... and so has --help" "$HOME_DIR/names" "$HOME_DIR/helped"
+sed -n 's/^#define USERS_[A-Z_]*[[:space:]]*"\([a-z0-9]*\)".*/\1/p' "$ROOT/store/users_file.h" | grep -vx -e hash -e expires |
+	sort >"$HOME_DIR/names"
+sed -n '/^\.It Pa user_pass\.json/,/^\.It Pa server/p' "$MAN" | sed -n 's/^\.Cm \([a-z0-9]*\)$/\1/p' | sort \
+	>"$HOME_DIR/manual"
+same "the manual has the fields of an account" "$HOME_DIR/names" "$HOME_DIR/manual"
 
 # --- what else the sources settle ---
 
@@ -136,7 +172,7 @@ grep -oE '`[a-z0-9]+/[A-Za-z0-9_./-]+`' "$README" | tr -d '`' | sort -u | while 
 done >"$HOME_DIR/dead"
 is "the paths that README names are there" "$(cat "$HOME_DIR/dead")" ""
 
-# --- README's transcript, run again, on a terminal ---
+# --- README's transcripts, run again, on a terminal ---
 
 like "README's transcript begins within 15 lines" "$(head -n 15 "$README")" '^\$ '
 
@@ -148,43 +184,62 @@ sys.exit(os.waitstatus_to_exitcode(pty.spawn(["/bin/sh", "-c", sys.argv[1]])))' 
 		tr -d '\r'
 }
 
-# Fingerprints and times differ each time; the port is what was free.
+# Fingerprints, invitations and times differ each time; the port is what was free.
 masked() {
 	sed -E 's/SHA256:[A-Za-z0-9+\/]{43}/SHA256:FINGERPRINT/
+		s/\/[A-Za-z0-9_-]{43}\/[A-Za-z0-9_-]{22}\/[0-9]{10}/\/KEY\/SECRET\/EXPIRES/
 		s/[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}/TIME/'
 }
 
-# The first console block: each "$ COMMAND" is run, and what it prints follows it. Not in a pipe:
-# the server's process id must reach the cleanup.
-replay() {
-	port=0
+# Each "$ COMMAND" of a console block is run, and what it prints follows it. Not in a pipe: the
+# server's process id must reach the cleanup.
+replay() { # COMMANDS
+	port=$(/usr/bin/python3 -c '
+import socket
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1])')
 	while IFS= read -r command <&3; do
 		printf '$ %s\n' "$command"
-		here=$(echo "$command" | sed "s/127\.0\.0\.1:13000/127.0.0.1:$port/")
+		here=$(echo "$command" | sed "s/127\.0\.0\.1:13000/127.0.0.1:$port/g")
 		case $here in
 		'smtp361 serve '*'&')
 			eval "\"\$SMTP361\" ${here#smtp361 }"
 			PIDS="$PIDS $!"
 			wait_for 10 grep -q 'ready to accept' serve.log
-			port=$(sed -n 's/^Listening on .*://p' serve.log)
 			;;
 		umask* | export*) eval "$here" ;;
-		*) on_terminal "$here" | sed "s/127\.0\.0\.1:$port/127.0.0.1:13000/" ;;
+		*) on_terminal "$here" | sed "s/127\.0\.0\.1:$port/127.0.0.1:13000/g" ;;
 		esac
-	done 3<"$HOME_DIR/commands"
+	done 3<"$1"
 }
 
-mkdir "$HOME_DIR/tour" "$HOME_DIR/bin" && cd "$HOME_DIR/tour" || exit 1
-ln -s "$SMTP361" "$HOME_DIR/bin/smtp361"
+# transcript NUMBER: a console block of README, in a folder of its own
+transcript() {
+	mkdir "$HOME_DIR/tour$1" && cd "$HOME_DIR/tour$1" || exit 1
+	awk -v want="$1" '/^```console$/ { here = ++n == want; next } /^```$/ { here = 0 } here' \
+		"$README" >"$HOME_DIR/transcript"
+	sed -n 's/^\$ //p' "$HOME_DIR/transcript" >"$HOME_DIR/commands"
+	replay "$HOME_DIR/commands" >"$HOME_DIR/replayed" 2>&1
+	masked <"$HOME_DIR/transcript" >"$HOME_DIR/want"
+	masked <"$HOME_DIR/replayed" >"$HOME_DIR/got"
+	unset SMTP361_SERVER XDG_CONFIG_HOME
+	rm -rf "$HOME/.config"
+}
+
+mkdir "$HOME_DIR/bin" && ln -s "$SMTP361" "$HOME_DIR/bin/smtp361"
 PATH=$HOME_DIR/bin:$PATH
-sed -n '/^```console$/,/^```$/p' "$README" | sed '1d;$d' >"$HOME_DIR/transcript"
-sed -n 's/^\$ //p' "$HOME_DIR/transcript" >"$HOME_DIR/commands"
-like "README's transcript has its commands" "$(cat "$HOME_DIR/commands")" '^smtp361 keygen --all$'
-replay >"$HOME_DIR/replayed" 2>&1
-masked <"$HOME_DIR/transcript" >"$HOME_DIR/want"
-masked <"$HOME_DIR/replayed" >"$HOME_DIR/got"
-is "README's transcript is what the program prints" "$(cat "$HOME_DIR/got")" "$(cat "$HOME_DIR/want")"
-unset SMTP361_SERVER
+transcript 1
+for command in 'smtp361 keygen' 'smtp361 user invite' 'smtp361 serve' 'smtp361 join' '.*smtp361 send' \
+	'smtp361 inbox' 'smtp361 read --last'; do
+	like "README's first transcript has: $command" "$(cat "$HOME_DIR/commands")" "^$command( |\$)"
+done
+is "README's first transcript is what the program prints" "$(cat "$HOME_DIR/got")" \
+	"$(cat "$HOME_DIR/want")"
+transcript 2
+like "README's second transcript is the classic protocol" "$(cat serve.log)" 'wire=classic user=client1'
+is "README's second transcript is what the program prints" "$(cat "$HOME_DIR/got")" \
+	"$(cat "$HOME_DIR/want")"
+is "there are no more" "$(grep -c '^```console' "$README")" 2
 
 # --- PROTOCOL.md ---
 
@@ -195,8 +250,22 @@ sed -n 's/^#define CLASSIC_[A-Z_]* "\(.*\)".*/\1/p' "$ROOT/proto/classic.h" | wh
 	grep -qF -- "$text" "$PROTOCOL" || echo "$text"
 done >"$HOME_DIR/missing"
 is "PROTOCOL.md has every text of classic.h" "$(cat "$HOME_DIR/missing")" ""
-like "PROTOCOL.md says that the enhanced protocol is not part of this version" \
-	"$(sed -n '/^## The enhanced protocol/,$p' "$PROTOCOL" | tr '\n' ' ')" 'not part of this version yet'
+
+# of the enhanced protocol, which t/50-enhanced-peer.t plays: its errors, their exit codes, what ends it
+while read -r name code ends; do
+	code=$(sed -n "s/^$code //p" "$HOME_DIR/sysexits")
+	grep -q "^| \`$name\` | .* | $([ "$ends" = true ] && echo ends || echo 'goes on').* | $code |" "$PROTOCOL" ||
+		echo "$name $code $ends"
+done >"$HOME_DIR/missing" <<END
+$(sed -n 's/.*\[ENHANCED_[A-Z_]*\] = {"\([a-z-]*\)", \(EX_[A-Z]*\), \([a-z]*\)}.*/\1 \2 \3/p' "$ROOT/proto/enhanced.c")
+END
+is "PROTOCOL.md has every error of the enhanced protocol" "$(cat "$HOME_DIR/missing")" ""
+is "... and no other" "$(grep -c '^| `[a-z-]*` | .* | \(goes on\|ends\).* | [0-9]* |$' "$PROTOCOL")" \
+	"$(grep -c '\[ENHANCED_[A-Z_]*\] = {"' "$ROOT/proto/enhanced.c")"
+smtp361 serve --help | sed -n 's/^ *\(--[a-z-]*\) [A-Z]* .*(\([0-9]*\)).*/\1 \2/p' | while read -r option value; do
+	tr -d , <"$PROTOCOL" | grep -q "$value.*\`$option\`\|$value; .*\`$option\`" || echo "$option $value"
+done >"$HOME_DIR/missing"
+is "PROTOCOL.md has the limits of serve and their defaults" "$(cat "$HOME_DIR/missing")" ""
 
 # The example's server answers the real client: each byte of each side is the document's.
 play() {

@@ -1,5 +1,6 @@
 #!/bin/sh
-# make demo: it plays the founding transcript, notices when that goes wrong, and leaves nothing behind.
+# make demo: it plays the founding transcript and an invitation, notices when that goes wrong, and
+# leaves nothing behind.
 . "$(dirname "$0")/lib.sh"
 
 cd "$HOME_DIR" || exit 1
@@ -10,7 +11,9 @@ ok "the demo succeeds" "$ROOT/t/demo.sh"
 "$ROOT/t/demo.sh" >demo.out 2>&1
 for line in 'Invalid username or password.' 'The message is sent to the server.' 'wc -c <big.txt' 221070 \
 	'the same 221070 characters' 'Welcome to CMPT 361 class.' \
-	'An email from client2 is sent to client1;client5 has a content length of 221070'; do
+	'An email from client2 is sent to client1;client5 has a content length of 221070' \
+	'You are ada at 127.0.0.1' "proves the server's key SHA256:" 'an onlooker sees [0-9]* bytes' \
+	'No password, no menu.' 'An email from ada is sent to client3 has a content length of 22'; do
 	like "it shows: $line" "$(cat demo.out)" "$(printf '%s' "$line" | sed 's/[.;]/\\&/g')"
 done
 printf '#!/bin/sh\n[ "$1" != read ] || { echo "something else"; exit 0; }\nexec "%s" "$@"\n' "$SMTP361" >lying

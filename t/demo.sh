@@ -1,6 +1,7 @@
 #!/bin/sh
 # The founding transcript, live: keys for a server and five clients, a server on a free port, and the
-# sessions of the founding document, printed as they happen. Leaves nothing behind.
+# sessions of the founding document, printed as they happen. Then a sixth user joins by an invitation,
+# and writes over the enhanced protocol. Leaves nothing behind.
 set -eu
 cd "$(dirname "$0")/.."
 program=${SMTP361:-$PWD/smtp361}
@@ -96,10 +97,21 @@ echo password5 >pw5
 cmp got big.txt || fail "what client5 read is not what client2 sent"
 echo "the same 221070 characters"
 
+say "smtp361 user invite ada -s 127.0.0.1:$port >invitation"
+"$program" user invite ada -s "127.0.0.1:$port" >invitation
+say "smtp361 join invitation   # as ada"
+"$program" join invitation || fail "ada cannot join"
+say "echo 'No password, no menu.' | smtp361 send -v --to client3 --title Hello   # as ada, enhanced"
+echo 'No password, no menu.' | "$program" send -v --to client3 --title Hello || fail "ada cannot send"
+say "smtp361 read --last --classic ...   # as client3"
+echo password3 >pw3
+"$program" read --last --classic -s "127.0.0.1:$port" -k . -u client3 --password-file pw3 ||
+	fail "client3 cannot read"
+
 say "ls -l client1 client5; what the server printed"
 ls -l client1 client5
 cat server.out
-for box in client1=1 client2=1 client3=0 client4=1 client5=2; do
+for box in client1=1 client2=1 client3=1 client4=1 client5=2 ada=0; do
 	n=$(find "${box%=*}" -name '*.txt' | wc -l)
 	[ "$n" -eq "${box#*=}" ] || fail "$n messages for ${box%=*}, not ${box#*=}"
 done
