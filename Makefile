@@ -118,7 +118,7 @@ demo:
 check: deps-check
 	@test -e $${VECTORS:-../shared/vectors} || \
 		echo "no ../shared/vectors: tests that need published vectors are SKIPPED" >&2
-	$(Q)$(MAKE) --no-print-directory all units $(FUZZ_PROGRAMS) smtp361.static
+	$(Q)$(MAKE) --no-print-directory all units benches $(FUZZ_PROGRAMS) smtp361.static
 	$(Q)SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -j2 --directives $(T)
 
 T ?= t/

@@ -5,7 +5,7 @@
  * menu, whose client does a private operation of its own, is shown beside it. 2-login SERVER_PID */
 #include <netdb.h>
 
-#include "bench.h"
+#include "process.h"
 
 enum { ROUNDS = 11, LOGINS = 60, WHOLE = 20 };
 
@@ -33,8 +33,9 @@ static void prepare(struct target *t)
 	t->reply_n = client.n_len;
 }
 
-static void replay(const struct target *t)
+static void replay(const void *target)
 {
+	const struct target *t = target;
 	uint8_t reply[RSA_BYTES_MAX];
 	struct conn c;
 	struct err e = {0};
@@ -51,65 +52,24 @@ static void replay(const struct target *t)
 	conn_close(&c);
 }
 
-static void whole(const struct target *t)
+static void whole(const void *target)
 {
 	static struct classic_client c;
 
-	(void)t;
+	(void)target;
 	bench_login(&c, 1);
 	classic_client_end(&c);
 }
 
-static void rsa_operation(const struct target *t)
+static void rsa_operation(const void *target)
 {
+	const struct target *t = target;
 	uint8_t block[RSA_BYTES_MAX];
 
 	memcpy(block, t->block, t->block_n);
 	if (rsa_oaep_decrypt(&t->server, block) < 0) {
 		die("the login block cannot be decrypted");
 	}
-}
-
-static void fork_exit(const struct target *t)
-{
-	pid_t pid = fork();
-
-	(void)t;
-	if (pid == 0) {
-		_exit(0);
-	}
-	if (pid < 0 || waitpid(pid, NULL, 0) != pid) {
-		die("cannot fork: %s", strerror(errno));
-	}
-}
-
-static double milliseconds(void (*run)(const struct target *t), const struct target *t, int times)
-{
-	double start = now();
-
-	for (int i = 0; i < times; i++) {
-		run(t);
-	}
-	return (now() - start) * 1e3 / times;
-}
-
-/* User and system time of a process and of its children that ended, in milliseconds. */
-static double cpu_ms(const char *pid)
-{
-	char path[64];
-	unsigned long v[4];
-	FILE *f;
-
-	(void)snprintf(path, sizeof path, "/proc/%s/stat", pid);
-	f = fopen(path, "r");
-	if (f == NULL || fscanf(f,
-				 "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u"
-				 " %lu %lu %lu %lu",
-				 &v[0], &v[1], &v[2], &v[3]) != 4) {
-		die("cannot read %s", path);
-	}
-	(void)fclose(f);
-	return (double)(v[0] + v[1] + v[2] + v[3]) * 1e3 / (double)sysconf(_SC_CLK_TCK);
 }
 
 int main(int argc, char **argv)

@@ -41,7 +41,6 @@ static double send_messages(const struct worker *w)
 	char to[16], title[64];
 	unsigned long n = 0;
 	double start, spent;
-	struct err e;
 
 	bench_login(&c, 1);
 	(void)snprintf(to, sizeof to, "box%u", w->mailbox);
@@ -49,10 +48,7 @@ static double send_messages(const struct worker *w)
 	start = now();
 	do {
 		(void)snprintf(title, sizeof title, "message %ld.%lu", (long)getpid(), n++);
-		if (classic_client_send(&c, "client1", to, title, content, MESSAGE, MESSAGE, &e) !=
-			0) {
-			die("cannot send: %s", e.text);
-		}
+		bench_send(&c, to, title, content, MESSAGE, MESSAGE);
 		spent = now() - start;
 	} while (spent < window_s);
 	classic_client_quit(&c);

@@ -1,11 +1,8 @@
 /* The largest message, from the menu's choice to the acknowledgement, within a session; against as
  * many bytes over a plain loopback connection to a process that writes them to disk in the same
  * durable steps and answers with one byte. 4-large FOLDER      FOLDER: for the yardstick's files */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
 #include "../../crypto/file.h"
-#include "bench.h"
+#include "loopback.h"
 
 enum { ROUNDS = 11, HEAD = 128 }; /* HEAD: about what our header adds */
 
@@ -33,45 +30,29 @@ static void take_one(int fd, int dir, size_t n, unsigned long number)
 	}
 }
 
-static int tcp(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-
-	if (fd < 0) {
-		die("cannot open a socket: %s", strerror(errno));
-	}
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	return fd;
-}
-
 /* A receiver of messages of n bytes, in a process of its own. The connection to it. */
 static int start_receiver(const char *folder, size_t n)
 {
-	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t sa_n = sizeof sa;
-	int listener = tcp(), fd = tcp();
+	int ends[2];
+	pid_t pid;
 
-	if (bind(listener, (struct sockaddr *)&sa, sa_n) != 0 || listen(listener, 1) != 0 ||
-		getsockname(listener, (struct sockaddr *)&sa, &sa_n) != 0) {
-		die("cannot listen: %s", strerror(errno));
-	}
-	pid_t pid = fork();
+	loopback(ends);
+	pid = fork();
 	if (pid == 0) {
 		int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		(void)close(fd);
-		fd = accept(listener, NULL, NULL);
-		if (dir < 0 || fd < 0) {
-			die("the receiver cannot start: %s", strerror(errno));
+		(void)close(ends[0]);
+		if (dir < 0) {
+			die("the receiver cannot open %s: %s", folder, strerror(errno));
 		}
 		for (unsigned long i = 0;; i++) {
-			take_one(fd, dir, n, i);
+			take_one(ends[1], dir, n, i);
 		}
 	}
-	if (pid < 0 || connect(fd, (struct sockaddr *)&sa, sa_n) != 0) {
-		die("cannot connect: %s", strerror(errno));
+	if (pid < 0) {
+		die("cannot fork: %s", strerror(errno));
 	}
-	(void)close(listener);
-	return fd;
+	(void)close(ends[1]);
+	return ends[0];
 }
 
 static double plain_copy(int fd, const uint8_t *p, size_t n)
@@ -91,13 +72,9 @@ static double send_one(struct classic_client *c, const uint8_t *p, size_t n, int
 {
 	double start = now();
 	char title[32];
-	struct err e;
 
 	(void)snprintf(title, sizeof title, "large %zu %d", n, number);
-	if (classic_client_send(c, "client1", "box1", title, p, n, MESSAGE_CONTENT_CHARS, &e) !=
-		0) {
-		die("cannot send: %s", e.text);
-	}
+	bench_send(c, "box1", title, p, n, MESSAGE_CONTENT_CHARS);
 	return (now() - start) * 1e3;
 }
 

@@ -1,52 +1,9 @@
 /* What an idle session costs in memory: the mean PSS of the server's children, while 1, 10 and 100
  * clients have logged in and wait at the menu. PSS counts a page that k processes share as 1/k.
  *     6-memory SERVER_PID NAME      NAME: of the binary, for the table */
-#include "bench.h"
+#include "process.h"
 
 enum { SESSIONS = 100 };
-
-/* The PSS of a process in KiB; NAN when it cannot be read: a process that holds keys lets nobody
- * but root look at its memory. */
-static double pss(long pid)
-{
-	char path[64], line[128];
-	double kib = NAN;
-	FILE *f;
-
-	(void)snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", pid);
-	f = fopen(path, "r");
-	while (f != NULL && isnan(kib) && fgets(line, sizeof line, f) != NULL) {
-		(void)sscanf(line, "Pss: %lf kB", &kib);
-	}
-	if (f != NULL) {
-		(void)fclose(f);
-	}
-	return kib;
-}
-
-static double mean_pss(const char *server, unsigned wanted)
-{
-	char path[64];
-	double sum = 0;
-	unsigned n = 0;
-	long pid;
-	FILE *f;
-
-	(void)snprintf(path, sizeof path, "/proc/%s/task/%s/children", server, server);
-	f = fopen(path, "r");
-	if (f == NULL) {
-		return NAN;
-	}
-	while (fscanf(f, "%ld", &pid) == 1) {
-		sum += pss(pid);
-		n++;
-	}
-	(void)fclose(f);
-	if (n != wanted) {
-		die("the server has %u sessions, not %u", n, wanted);
-	}
-	return sum / n;
-}
 
 int main(int argc, char **argv)
 {

@@ -14,7 +14,7 @@
 #include "../../keys/keyfile.h"
 #include "../../proto/classic_client.h"
 
-enum { ROUNDS_MAX = 64, RAW_NAME_MAX = 64 };
+enum { ROUNDS_MAX = 128, RAW_NAME_MAX = 64 };
 
 /* Something broke, which is no matter of figures. */
 static inline _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -36,6 +36,17 @@ static inline double now(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The mean of one run of so many. */
+static inline double milliseconds(void (*run)(const void *arg), const void *arg, int times)
+{
+	double start = now();
+
+	for (int i = 0; i < times; i++) {
+		run(arg);
+	}
+	return (now() - start) * 1e3 / times;
 }
 
 /* --- figures --- */
@@ -197,6 +208,25 @@ static inline void raw_end(struct raw_file *f)
 		(f->unnamed && linkat(AT_FDCWD, path, f->dir, f->name, AT_SYMLINK_FOLLOW) != 0) ||
 		fsync(f->dir) != 0 || close(f->fd) != 0) {
 		die("cannot store %s: %s", f->name, strerror(errno));
+	}
+}
+
+/* One message of client1's, acknowledged. */
+static inline void bench_send(struct classic_client *c, const char *to, const char *title,
+	const void *content, size_t n, uint64_t chars)
+{
+	struct mail_memory memory = {.p = content, .n = n};
+	const struct mail_letter l = {.to = to,
+		.title = title,
+		.bytes = n,
+		.chars = chars,
+		.source = mail_from_memory,
+		.arg = &memory};
+	struct err e;
+
+	if (classic_client_post(c, "client1", &l, &e) != 0 ||
+		classic_client_acknowledge(c, &e) != 0) {
+		die("cannot send: %s", e.text);
 	}
 }
 

@@ -13,6 +13,8 @@ export SMTP361 BUILD TMPDIR
 STATIC=$(dirname "$SMTP361")/smtp361.static
 # shellcheck source=../lib.sh
 . "$here/../lib.sh"
+# shellcheck source=postfix.sh
+. "$here/postfix.sh"
 
 TABLE=$HOME_DIR/table
 broken=0
@@ -29,12 +31,36 @@ section() {
 	cat "$HOME_DIR/part" >>"$TABLE"
 }
 
-# serve PROGRAM: a server that lets one address have as many sessions as the benchmarks open
+# serve PROGRAM [SESSIONS]: a server that lets one address have so many
 serve() {
 	program=$SMTP361
 	SMTP361=$1
-	start_server --max-per-address 400 || exit 70
+	start_server --max-sessions "${2:-500}" --max-per-address "${2:-500}" || exit 70
 	SMTP361=$program
+}
+
+# an account that asks for its key alone, and the configuration that `join` would have written
+key_account() { # NAME
+	"$SMTP361" user key "$1" "$1_x25519_public.pem" >/dev/null &&
+		"$SMTP361" user mode "$1" key >/dev/null && mkdir -p config/smtp361 || exit 70
+	cat >config/smtp361/config.json <<-JSON
+		{"server": "$SMTP361_SERVER", "user": "$1", "keys": "$PWD", "enhanced": true}
+	JSON
+}
+
+# `send` from the shell, and msmtp to a Postfix where both are
+shell() {
+	head -c 1024 /dev/zero | tr '\0' x >letter
+	MSMTPRC=''
+	mkdir "$HOME_DIR/postfix"
+	chmod 711 "$HOME_DIR" # its processes are another user's
+	why_not=$HOME_DIR/why_not
+	start_postfix "$HOME_DIR/postfix" >"$why_not"
+	export XDG_CONFIG_HOME="$PWD/config"
+	section 9-shell "$STATIC" "$SMTP361" "$HOME_DIR/raw" ${MSMTPRC:+"$MSMTPRC"}
+	unset XDG_CONFIG_HOME
+	cat "$why_not"
+	stop_postfix
 }
 
 sizes() {
@@ -50,7 +76,7 @@ site
 mkdir "$HOME_DIR/raw"
 cat >user_pass.json <<'JSON'
 {
-    "client1": "password1", "client2": "password2", "client3": "password3",
+    "client1": "password1", "client2": "password2", "client3": "password3", "client4": {},
     "box1": {}, "box2": {}, "box3": {}, "box4": {}, "box5": {}, "box6": {}, "box7": {}, "box8": {}
 }
 JSON
@@ -67,7 +93,18 @@ serve "$SMTP361"
 section 2-login "$SERVER_PID"
 section 3-messages "$HOME_DIR/raw"
 section 4-large "$HOME_DIR/raw"
+key_account client4
+section 7-noise "$SERVER_PID"
+section 8-records
+section 11-batch "$HOME_DIR/raw"
 stop_server || broken=1
+
+if [ -x "$STATIC" ]; then
+	serve "$STATIC"
+	key_account client4
+	shell
+	stop_server || broken=1
+fi
 
 printf '\nMemory of an idle session, PSS\n'
 serve "$SMTP361"
@@ -76,6 +113,16 @@ stop_server || broken=1
 if [ -x "$STATIC" ]; then
 	serve "$STATIC"
 	section 6-memory "$SERVER_PID" smtp361.static
+	stop_server || broken=1
+fi
+
+printf '\nIdle enhanced sessions, PSS. Yardstick of a login: the same with no other session\n'
+serve "$SMTP361" 6000
+section 10-sessions "$SERVER_PID" smtp361
+stop_server || broken=1
+if [ -x "$STATIC" ]; then
+	serve "$STATIC" 6000
+	section 10-sessions "$SERVER_PID" smtp361.static
 	stop_server || broken=1
 fi
 is_root || echo "  (only root can read the memory of processes that hold keys)"
