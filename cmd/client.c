@@ -192,17 +192,8 @@ static int do_list(struct dialogue *d, struct err *e)
 
 static int put_head(void *arg, const struct mail_received *m, struct err *e)
 {
-	struct buf head = {0};
-	int64_t us;
-	int rc = message_parse_time(m->time.p, m->time.n, &us);
-
 	(void)arg;
-	rc = rc == 0 ? message_format(&head, m->from, m->to, us, m->title, m->chars) : rc;
-	if (rc == 0) {
-		cli_print(head.p, head.n);
-	}
-	buf_free(&head);
-	return rc == 0 ? 0 : err_set(e, EX_PROTOCOL, "the server's message has no header");
+	return rows_print_head(m, e);
 }
 
 static int put_content(void *arg, const void *p, size_t n, struct err *e)

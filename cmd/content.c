@@ -42,15 +42,21 @@ static int check_limit(uint64_t chars, uint64_t max, const char *path, struct er
 				      (unsigned long long)max);
 }
 
+int content_temporary(char path[static CONTENT_PATH_MAX])
+{
+	const char *tmp = getenv("TMPDIR");
+
+	(void)snprintf(path, CONTENT_PATH_MAX, "%s/smtp361-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+	return mkostemp(path, O_CLOEXEC);
+}
+
 /* What of a stream was read before it was known to be large goes to a file without a name. */
 static int spill(struct content_part *p, struct err *e)
 {
-	const char *tmp = getenv("TMPDIR");
 	char path[CONTENT_PATH_MAX];
 
 	if (p->fd < 0) {
-		(void)snprintf(path, sizeof path, "%s/smtp361-XXXXXX", tmp == NULL ? "/tmp" : tmp);
-		p->fd = mkostemp(path, O_CLOEXEC);
+		p->fd = content_temporary(path);
 		if (p->fd >= 0) {
 			(void)unlink(path); /* nobody else finds it, whatever happens to us */
 		}
@@ -137,10 +143,7 @@ int content_take(struct content *c, struct buf *text, uint64_t max_chars, struct
 	p->memory = *text;
 	*text = (struct buf){0};
 	p->bytes = c->bytes = p->memory.n;
-	if (utf8_count(p->memory.p, p->memory.n, &c->chars) != 0) {
-		return err_set(e, EX_DATAERR, "the content is not UTF-8 text");
-	}
-	return check_limit(c->chars, max_chars, "the content", e);
+	return message_check_content(p->memory.p, p->memory.n, max_chars, &c->chars, e);
 }
 
 void content_close(struct content *c)

@@ -37,6 +37,9 @@ void content_close(struct content *c);
 int content_attach(
 	struct content *c, const char *const *paths, size_t n, uint64_t max_chars, struct err *e);
 
+/* A new file in $TMPDIR (0600), and its path. The descriptor, or -1 with errno. */
+int content_temporary(char path[static CONTENT_PATH_MAX]);
+
 /* As a letter's source; arg: the struct content. */
 mail_source content_read;
 

@@ -2,6 +2,7 @@
 #include "account.h"
 #include "choice.h"
 #include "attachments.h"
+#include "rows.h"
 
 static const char help[] =
 	"usage: smtp361 read INDEX | ID | --last\n"
@@ -55,26 +56,6 @@ static void head_json(json_t *o, const struct mail_received *m)
 	cli_json_number(o, "length", m->chars);
 }
 
-/* A title of the enhanced wire may hold control bytes; as stored it stands on one line all the
- * same.
- * */
-static int print_head(const struct mail_received *m, struct err *e)
-{
-	struct buf head = {0};
-	int64_t us;
-	int rc = -1;
-
-	if (message_parse_time(m->time.p, m->time.n, &us) != 0) {
-		return err_set(e, EX_PROTOCOL, "the server's message has no time");
-	}
-	if (message_format(&head, m->from, m->to, us, m->title, m->chars) == 0) {
-		cli_print(head.p, head.n);
-		rc = 0;
-	}
-	buf_free(&head);
-	return rc == 0 ? 0 : err_set(e, EX_TEMPFAIL, "out of memory");
-}
-
 static int take_head(void *arg, const struct mail_received *m, struct err *e)
 {
 	struct job *j = arg;
@@ -86,7 +67,7 @@ static int take_head(void *arg, const struct mail_received *m, struct err *e)
 		j->attachments = attachments_open(j->save, e);
 		return j->attachments == NULL ? -1 : 0;
 	}
-	return j->json || j->content ? 0 : print_head(m, e);
+	return j->json || j->content ? 0 : rows_print_head(m, e);
 }
 
 static int take_content(void *arg, const void *p, size_t n, struct err *e)

@@ -23,3 +23,20 @@ void rows_print(const struct mail_row *row)
 	rows_print_title(row);
 	(void)puts("");
 }
+
+int rows_print_head(const struct mail_received *m, struct err *e)
+{
+	struct buf head = {0};
+	int64_t us;
+	int rc = -1;
+
+	if (message_parse_time(m->time.p, m->time.n, &us) != 0) {
+		return err_set(e, EX_PROTOCOL, "the server's message has no time");
+	}
+	if (message_format(&head, m->from, m->to, us, m->title, m->chars) == 0) {
+		cli_print(head.p, head.n);
+		rc = 0;
+	}
+	buf_free(&head);
+	return rc == 0 ? 0 : err_set(e, EX_TEMPFAIL, "out of memory");
+}

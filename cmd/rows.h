@@ -1,4 +1,4 @@
-/* Rows of the inbox as the founding list has them. */
+/* Rows of the inbox as the founding list has them, and the head of a message as it is stored. */
 #ifndef CMD_ROWS_H
 #define CMD_ROWS_H
 
@@ -10,5 +10,8 @@
 void rows_print(const struct mail_row *row);
 /* A title on one line: the classic server escapes it, the enhanced one tells it as it is. */
 void rows_print_title(const struct mail_row *row);
+
+/* The lines ahead of a message's content. 0, or -1 (EX_PROTOCOL: its time is none; EX_TEMPFAIL). */
+int rows_print_head(const struct mail_received *m, struct err *e);
 
 #endif

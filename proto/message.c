@@ -113,14 +113,15 @@ int message_check_title(const void *p, size_t n, struct err *e)
 	return 0;
 }
 
-int message_check_content(const void *p, size_t n, uint64_t *chars, struct err *e)
+int message_check_content(
+	const void *p, size_t n, uint64_t max_chars, uint64_t *chars, struct err *e)
 {
 	if (utf8_count(p, n, chars) != 0) {
 		return err_set(e, EX_DATAERR, "the content is not valid UTF-8");
 	}
-	if (*chars > MESSAGE_CONTENT_CHARS) {
-		return err_set(e, EX_DATAERR, "the content has %llu characters, more than %d",
-			(unsigned long long)*chars, MESSAGE_CONTENT_CHARS);
+	if (*chars > max_chars) {
+		return err_set(e, EX_DATAERR, "the content has %llu characters, more than %llu",
+			(unsigned long long)*chars, (unsigned long long)max_chars);
 	}
 	return 0;
 }

@@ -55,7 +55,8 @@ struct message_part message_text(const char *s);
  * 0, or -1 (EX_DATAERR). */
 int message_check_title(const void *p, size_t n, struct err *e);
 /* Check content that is whole in memory, and count it. 0, or -1 (EX_DATAERR). */
-int message_check_content(const void *p, size_t n, uint64_t *chars, struct err *e);
+int message_check_content(
+	const void *p, size_t n, uint64_t max_chars, uint64_t *chars, struct err *e);
 
 /* The present, microseconds since 1970. */
 int64_t message_now(void);

@@ -248,17 +248,24 @@ static void contents(void **state)
 	for (size_t i = 0; i < BYTES; i += 4) {
 		memcpy(p + i, "\xf0\x9f\x98\x80", 4);
 	}
-	assert_int_equal(message_check_content(p, 0, &chars, &e), 0);
+	assert_int_equal(message_check_content(p, 0, MESSAGE_CONTENT_CHARS, &chars, &e), 0);
 	assert_int_equal(chars, 0);
-	assert_int_equal(message_check_content(p, BYTES - 4, &chars, &e), 0);
+	assert_int_equal(message_check_content(p, BYTES - 4, MESSAGE_CONTENT_CHARS, &chars, &e), 0);
 	assert_int_equal(chars, MESSAGE_CONTENT_CHARS);
-	assert_refused(message_check_content(p, BYTES, &chars, &e), e, EX_DATAERR);
-	assert_refused(message_check_content(p, BYTES - 5, &chars, &e), e, EX_DATAERR);
-	memset(p, 'x', BYTES);
-	assert_int_equal(message_check_content(p, MESSAGE_CONTENT_CHARS, &chars, &e), 0);
 	assert_refused(
-		message_check_content(p, MESSAGE_CONTENT_CHARS + 1, &chars, &e), e, EX_DATAERR);
-	assert_int_equal(message_check_content("a\0\n\r\xc3\xa9", 6, &chars, &e), 0); /* as it is */
+		message_check_content(p, BYTES, MESSAGE_CONTENT_CHARS, &chars, &e), e, EX_DATAERR);
+	assert_refused(message_check_content(p, BYTES - 5, MESSAGE_CONTENT_CHARS, &chars, &e), e,
+		EX_DATAERR);
+	memset(p, 'x', BYTES);
+	assert_int_equal(
+		message_check_content(p, MESSAGE_CONTENT_CHARS, MESSAGE_CONTENT_CHARS, &chars, &e),
+		0);
+	assert_refused(message_check_content(
+			       p, MESSAGE_CONTENT_CHARS + 1, MESSAGE_CONTENT_CHARS, &chars, &e),
+		e, EX_DATAERR);
+	assert_int_equal(
+		message_check_content("a\0\n\r\xc3\xa9", 6, MESSAGE_CONTENT_CHARS, &chars, &e),
+		0); /* as it is */
 	assert_int_equal(chars, 5);
 	free(p);
 }
