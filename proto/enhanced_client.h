@@ -27,8 +27,7 @@ struct enhanced_login {
 int enhanced_client_open(struct mail_client **out, const struct enhanced_login *l, struct err *e);
 
 /* Has the server let us in? 0, or -1: EX_NOPERM. *asks (may be NULL): it was for want of a
- * password.
- * */
+ * password. */
 int enhanced_client_welcome(struct mail_client *c, bool *asks, struct err *e);
 
 #endif
