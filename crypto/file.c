@@ -120,6 +120,43 @@ int file_write_all(int fd, const void *p, size_t n)
 	return 0;
 }
 
+int file_write_at(int fd, const void *p, size_t n, uint64_t offset)
+{
+	const uint8_t *s = p;
+
+	while (n > 0) {
+		ssize_t k = pwrite(fd, s, n, (off_t)offset);
+		if (k == 0) {
+			errno = ENOSPC;
+		}
+		if (k == 0 || (k < 0 && errno != EINTR)) {
+			return -1;
+		}
+		s += k > 0 ? k : 0;
+		n -= k > 0 ? (size_t)k : 0;
+		offset += k > 0 ? (uint64_t)k : 0;
+	}
+	return 0;
+}
+
+ssize_t file_read_at(int fd, void *p, size_t n, uint64_t offset)
+{
+	uint8_t *s = p;
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t k = pread(fd, s + got, n - got, (off_t)(offset + got));
+		if (k < 0 && errno != EINTR) {
+			return -1;
+		}
+		if (k == 0) {
+			break;
+		}
+		got += k > 0 ? (size_t)k : 0;
+	}
+	return (ssize_t)got;
+}
+
 int file_sync(int fd, const char *what, struct err *e)
 {
 	if (fsync(fd) != 0) {

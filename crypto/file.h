@@ -48,6 +48,12 @@ int file_sweep(int dir, const char *name, struct err *e);
 /* Write all of it, over short writes and EINTR. 0, or -1 with errno. */
 int file_write_all(int fd, const void *p, size_t n);
 
+/* The same at an offset; a file that takes no more is full (ENOSPC). */
+int file_write_at(int fd, const void *p, size_t n, uint64_t offset);
+/* Read up to n bytes at an offset, over short reads and EINTR; fewer only at the end of the file.
+ * The bytes read, or -1 with errno. */
+ssize_t file_read_at(int fd, void *p, size_t n, uint64_t offset);
+
 /* Sync what a descriptor stands for (a file's data, a folder's names). 0, or -1 with e. */
 int file_sync(int fd, const char *what, struct err *e);
 

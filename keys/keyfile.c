@@ -132,11 +132,14 @@ struct files {
 	bool has_private, has_public;
 };
 
-static bool exists(int dir, const char *file)
+static int look_for(int dir, const char *file, bool *there, struct err *e)
 {
 	struct stat st;
 
-	return fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	*there = fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return *there || errno == ENOENT
+		       ? 0
+		       : err_sys(e, file_errno_code(EX_NOINPUT), "cannot look at %s", file);
 }
 
 /* What a writer that was killed left is swept: half of a private key may stand there. */
@@ -148,9 +151,9 @@ static int find_files(
 		file_sweep(dir, f->private, e) != 0 || file_sweep(dir, f->public, e) != 0) {
 		return -1;
 	}
-	f->has_private = exists(dir, f->private);
-	f->has_public = exists(dir, f->public);
-	return 0;
+	return look_for(dir, f->private, &f->has_private, e) != 0
+		       ? -1
+		       : look_for(dir, f->public, &f->has_public, e);
 }
 
 int keyfile_look(
@@ -190,7 +193,9 @@ static int write_half(int dir, const char *file, const struct half *half, const 
 static int remove_public(int dir, const char *file, struct err *e)
 {
 	if (unlinkat(dir, file, 0) != 0) {
-		return errno == ENOENT ? 0 : err_sys(e, EX_CANTCREAT, "cannot replace %s", file);
+		return errno == ENOENT ? 0
+				       : err_sys(e, file_errno_code(EX_CANTCREAT),
+						 "cannot replace %s", file);
 	}
 	return file_sync(dir, "the folder", e);
 }
@@ -202,8 +207,10 @@ static void restore_public(
 {
 	union pair pair;
 	struct err ignored;
+	bool there;
 
-	if (!exists(dir, f->public) && kind->load_private(dir, name, &pair, &ignored) == 0) {
+	if (look_for(dir, f->public, &there, &ignored) == 0 && !there &&
+		kind->load_private(dir, name, &pair, &ignored) == 0) {
 		(void)write_half(dir, f->public, &kind->public, &pair, FILE_NEW, &ignored);
 		wipe(&pair, sizeof pair);
 	}
@@ -247,7 +254,7 @@ static int generate(int dir, const char *name, const struct kind *kind, unsigned
 	if (f.has_public && !force) {
 		return refuse_existing(&f, e);
 	}
-	if (f.has_private && !f.has_public && !force) {
+	if (f.has_private && !force) {
 		*made = KEYFILE_COMPLETED;
 		rc = kind->load_private(dir, name, pair, e);
 		rc = rc == 0 ? kind->check(pair, e) : rc;

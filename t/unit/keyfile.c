@@ -395,9 +395,33 @@ static void x25519_fingerprints(void **state)
 	assert_string_equal(text, "SHA256:KRxSk+AwRSpZmFGnxymPPxbD/xvfr8tZiSfyYx+fpkE");
 }
 
+/* A public key by any path; and somebody else's, kept under a name. */
+static void others_halves(void **state)
+{
+	char path[PATH_MAX + 64];
+	uint8_t half[X25519_BYTES], kept[X25519_BYTES];
+
+	(void)state;
+	assert_int_equal(generate_x25519("a", false), 0);
+	(void)snprintf(path, sizeof path, "%s/a_x25519_public.pem", folder.path);
+	assert_int_equal(keyfile_read_x25519_public(path, half, &e), 0);
+	assert_memory_equal(half, point, sizeof half);
+	(void)snprintf(path, sizeof path, "%s/a_x25519_private.pem", folder.path);
+	assert_refused(keyfile_read_x25519_public(path, half, &e), e, EX_CONFIG);
+	assert_contains(e.text, path);
+	assert_refused(keyfile_read_x25519_public("/nowhere/x.pem", half, &e), e, EX_NOINPUT);
+	assert_refused(keyfile_save_x25519_public(folder.fd, "../b", point, &e), e, EX_USAGE);
+	assert_int_equal(keyfile_save_x25519_public(folder.fd, "b", point, &e), 0);
+	assert_int_equal(keyfile_load_x25519_public(folder.fd, "b", kept, &e), 0);
+	assert_memory_equal(kept, point, sizeof kept);
+	assert_int_equal(mode_of("b_x25519_public.pem"), 0644);
+	assert_int_equal(count_names("."), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T_FOLDER("others' public halves are read from anywhere, and kept", others_halves),
 		T_FOLDER("a pair is made under its founding names, 0600 and 0644", pair_made),
 		T_FOLDER("no key is overwritten, and the hint says how it could be",
 			never_overwritten),
