@@ -1,25 +1,18 @@
 /* The accounts: who may log in, and what is known of them; see users.h. */
-#include <errno.h>
+#include "users_text.h"
 
-#include "users_file.h"
-
-#include "../crypto/hash.h"
 #include "../crypto/password.h"
 
-int users_load(int dir, struct users **out, bool *others_can_read, struct err *e)
+int users_load(struct accounts_store *s, struct users **out, struct err *e)
 {
 	struct users *u = calloc(1, sizeof *u);
-	struct stat st;
 
 	if (u == NULL) {
-		return err_set(e, EX_TEMPFAIL, "cannot read %s: out of memory", USERS_FILE);
+		return err_set(e, EX_TEMPFAIL, "cannot read %s: out of memory", s->name);
 	}
-	if (users_file_read(dir, &u->root, &st, e) != 0) {
+	if (users_text_read(s, u, e) != 0) {
 		free(u);
 		return -1;
-	}
-	if (others_can_read != NULL) {
-		*others_can_read = (st.st_mode & 077) != 0;
 	}
 	*out = u;
 	return 0;
@@ -33,21 +26,26 @@ void users_free(struct users *u)
 	}
 }
 
-int users_look(struct users_stamp *stamp, int dir, bool *changed, struct err *e)
+int users_look(const struct users *u, struct accounts_store *s, bool *changed, struct err *e)
 {
-	struct users_stamp now;
-	struct stat st;
+	return s->ops->look(s, &u->version, changed, e);
+}
 
-	if (fstatat(dir, USERS_FILE, &st, 0) != 0) {
-		return err_sys(e, errno == ENOENT ? EX_NOINPUT : EX_TEMPFAIL, "cannot look at %s",
-			USERS_FILE);
+int users_load_files(int dir, struct users **out, struct err *e)
+{
+	struct accounts_store *s;
+	int rc = accounts_files_open(dir, &s, e);
+
+	if (rc == 0) {
+		rc = users_load(s, out, e);
+		s->ops->close(s);
 	}
-	now = (struct users_stamp){
-		.inode = st.st_ino, .mtime_s = st.st_mtim.tv_sec, .mtime_ns = st.st_mtim.tv_nsec};
-	*changed = now.inode != stamp->inode || now.mtime_s != stamp->mtime_s ||
-		   now.mtime_ns != stamp->mtime_ns;
-	*stamp = now;
-	return 0;
+	return rc;
+}
+
+bool users_others_can_read(const struct users *u)
+{
+	return u->others_can_read;
 }
 
 bool users_known(const struct users *u, const char *name)
@@ -58,6 +56,19 @@ bool users_known(const struct users *u, const char *name)
 bool users_is_plain(const struct users *u, const char *name)
 {
 	return json_is_string(json_object_get(u->root, name));
+}
+
+static uint64_t limit_of(const json_t *account, const char *field)
+{
+	return (uint64_t)json_integer_value(json_object_get(account, field)); /* never negative */
+}
+
+void users_limits(const struct users *u, const char *name, uint64_t *messages, uint64_t *bytes)
+{
+	const json_t *account = json_object_get(u->root, name);
+
+	*messages = limit_of(account, USERS_MAX_MESSAGES);
+	*bytes = limit_of(account, USERS_MAX_BYTES);
 }
 
 /* --- passwords --- */
@@ -72,7 +83,7 @@ struct users_login {
 static bool plain_equal(const char *stored, size_t stored_n, const void *given, size_t n)
 {
 	uint8_t a[PASSWORD_MAX + 1] = {0}, b[PASSWORD_MAX + 1] = {0};
-	bool same_length = stored_n == n && n <= PASSWORD_MAX, same;
+	bool same_length = stored_n == n, same; /* what is stored is never longer */
 
 	memcpy(a, stored, stored_n);
 	memcpy(b, given, n <= PASSWORD_MAX ? n : PASSWORD_MAX);
@@ -241,8 +252,10 @@ static struct users_row row_of(const char *name, const json_t *account)
 							: USERS_NO_PASSWORD,
 		.mode = mode_of(account),
 		.revoked = json_integer_value(json_object_get(account, USERS_REVOKED)),
-		.invited_to = json_integer_value(json_object_get(
-			json_object_get(account, USERS_INVITATION), USERS_EXPIRES))};
+		.invited_to = json_integer_value(
+			json_object_get(json_object_get(account, USERS_INVITATION), USERS_EXPIRES)),
+		.max_messages = limit_of(account, USERS_MAX_MESSAGES),
+		.max_bytes = limit_of(account, USERS_MAX_BYTES)};
 
 	row.has_key = own_key(account, row.key);
 	return row;

@@ -1,11 +1,12 @@
-/* The credential store, user_pass.json:
+/* The credential store, one JSON text that accounts.h keeps:
  *     {"client1": "password1", "client2": {"password": "$argon2id$v=19$...", ...}, ...}
  * A plain string is a plain password, as founded. An object may hold an Argon2id string
  * ("password"), the static public key of the enhanced protocol ("x25519"; without it the key file
- * NAME_x25519_public.pem counts, unless the account was "revoked"), the "mode", and an
- * "invitation". Fields that this program does not know survive a rewrite. A file with a wrong type,
- * a duplicate key or anything behind its end is refused whole, with its line. Writers hold the
- * folder's lock from reading to renaming, so concurrent ones lose nothing. */
+ * NAME_x25519_public.pem counts, unless the account was "revoked"), the "mode", an "invitation",
+ * and limits of the mailbox ("max_messages", "max_bytes"). Fields that this program does not know
+ * survive a rewrite. A text with a wrong type, a duplicate key or anything behind its end is
+ * refused whole, with its line. Writers replace the text that they have read and no other, so
+ * concurrent ones lose nothing. */
 #ifndef STORE_USERS_H
 #define STORE_USERS_H
 
@@ -15,25 +16,35 @@
 #include "../crypto/bytes.h"
 #include "../crypto/err.h"
 #include "../crypto/x25519.h"
-
-#define USERS_FILE "user_pass.json"
+#include "accounts.h"
 
 enum {
-	USERS_FILE_MAX = 16 << 20, /* bytes: some 80,000 accounts */
-	USERS_LIST_MAX = 1000,     /* recipients of one message */
-	USERS_SECRET = 16          /* bytes of an invitation's secret */
+	USERS_LIST_MAX = 1000, /* recipients of one message */
+	USERS_SECRET = 16      /* bytes of an invitation's secret */
 };
 
-struct users; /* one reading of the file; it does not follow later changes */
+struct users; /* one reading of the text; it does not follow later changes */
 
-/* Read and check the whole file. dir: a folder's descriptor. 0 with *out owned by the caller, or -1
- * (EX_NOINPUT: there is none; EX_CONFIG: damaged; EX_TEMPFAIL). others_can_read may be NULL. */
-int users_load(int dir, struct users **out, bool *others_can_read, struct err *e);
+/* Read and check the whole text. 0 with *out owned by the caller, or -1 (EX_NOINPUT: there is none;
+ * EX_CONFIG: damaged; EX_TEMPFAIL). */
+int users_load(struct accounts_store *s, struct users **out, struct err *e);
+/* The same, of a store that is kept in files in this folder. */
+int users_load_files(int dir, struct users **out, struct err *e);
 void users_free(struct users *u); /* wipes; NULL is fine */
+
+/* Have the accounts changed since this reading? Cheap. 0, or -1 (EX_NOINPUT: there are none any
+ * more; EX_TEMPFAIL). */
+int users_look(const struct users *u, struct accounts_store *s, bool *changed, struct err *e);
+/* Could other users of the machine read the text? */
+bool users_others_can_read(const struct users *u);
 
 bool users_known(const struct users *u, const char *name);
 /* Is its password a plain one? */
 bool users_is_plain(const struct users *u, const char *name);
+
+/* What the user's mailbox may hold at most, messages and bytes of their texts; 0: it has no limit
+ * of its own. Both are 0 for a user who is not known. */
+void users_limits(const struct users *u, const char *name, uint64_t *messages, uint64_t *bytes);
 
 /* Called around each Argon2id computation, so that a server can bound how many run at once. */
 struct users_turn {
@@ -91,45 +102,47 @@ struct users_row {
 	uint8_t key[X25519_BYTES];
 	int64_t revoked;    /* when (us since 1970): what it had before counts no more. 0: never */
 	int64_t invited_to; /* seconds since 1970; 0: no invitation stands */
+	uint64_t max_messages, max_bytes; /* as users_limits */
 };
 
 /* Call visit for each account in the file's order, until it returns non-zero; returns that. */
 int users_each(
 	const struct users *u, int (*visit)(void *arg, const struct users_row *row), void *arg);
 
-/* Which writing of the file was seen; zero before the first look. */
-struct users_stamp {
-	uint64_t inode;
-	int64_t mtime_s, mtime_ns;
-};
-
-/* Is the file another one than at the last look? A stat, and no reading. 0, or -1 (EX_NOINPUT:
- * there is none; EX_TEMPFAIL). */
-int users_look(struct users_stamp *stamp, int dir, bool *changed, struct err *e);
-
 /* --- changing --- */
 
-/* Each takes the lock, reads, changes, and writes durably (mode 0600). 0, or -1: EX_NOUSER (no such
- * user), EX_CANTCREAT (exists), EX_USAGE (no valid name), EX_CONFIG, EX_TEMPFAIL. */
-int users_add(int dir, const char *name, const void *password, size_t n, struct err *e);
-int users_passwd(int dir, const char *name, const void *password, size_t n, struct err *e);
-int users_del(int dir, const char *name, struct err *e);
+/* Each reads, changes, and replaces the text durably, anew when somebody else was faster. 0, or -1:
+ * EX_NOUSER (no such user), EX_CANTCREAT (exists), EX_USAGE (no valid name), EX_CONFIG,
+ * EX_TEMPFAIL. */
+int users_add(
+	struct accounts_store *s, const char *name, const void *password, size_t n, struct err *e);
+int users_passwd(
+	struct accounts_store *s, const char *name, const void *password, size_t n, struct err *e);
+int users_del(struct accounts_store *s, const char *name, struct err *e);
 /* Every plain password becomes an Argon2id string. *changed counts them. */
-int users_harden(int dir, size_t *changed, struct err *e);
+int users_harden(struct accounts_store *s, size_t *changed, struct err *e);
 /* One plain password becomes an Argon2id string, if it is still this one. */
-int users_upgrade(int dir, const char *name, const void *password, size_t n, struct err *e);
-int users_set_mode(int dir, const char *name, enum users_mode mode, struct err *e);
+int users_upgrade(
+	struct accounts_store *s, const char *name, const void *password, size_t n, struct err *e);
+int users_set_mode(struct accounts_store *s, const char *name, enum users_mode mode, struct err *e);
+/* Set limits of the mailbox, or leave them (NULL). 0: none of its own. EX_DATAERR: above INT64_MAX.
+ */
+int users_set_limits(struct accounts_store *s, const char *name, const uint64_t *messages,
+	const uint64_t *bytes, struct err *e);
 /* Register another key; it is the only one from then on. EX_NOPERM: it was revoked. */
-int users_set_key(int dir, const char *name, const uint8_t key[static X25519_BYTES], struct err *e);
+int users_set_key(struct accounts_store *s, const char *name,
+	const uint8_t key[static X25519_BYTES], struct err *e);
 /* Take the account's password, key and invitation away, and make its key file void. The key, and
  * file_key (the one in the key file; NULL: there is none), can never be registered again. */
-int users_revoke(int dir, const char *name, const uint8_t *file_key, struct err *e);
+int users_revoke(
+	struct accounts_store *s, const char *name, const uint8_t *file_key, struct err *e);
 /* Let name enrol with this secret until `expires` (seconds since 1970). The account is made if it
  * is not there; a standing invitation is replaced. */
-int users_invite(int dir, const char *name, const uint8_t secret[static USERS_SECRET],
-	int64_t expires, struct err *e);
+int users_invite(struct accounts_store *s, const char *name,
+	const uint8_t secret[static USERS_SECRET], int64_t expires, struct err *e);
 /* Enrol: register the key, forget the invitation. -1 with EX_NOPERM when none stands. */
-int users_join(int dir, const char *name, const uint8_t secret[static USERS_SECRET], int64_t now,
+int users_join(struct accounts_store *s, const char *name,
+	const uint8_t secret[static USERS_SECRET], int64_t now,
 	const uint8_t key[static X25519_BYTES], struct err *e);
 
 /* --- recipients --- */

@@ -1,7 +1,6 @@
-/* Changing accounts: each change is one rewrite of user_pass.json; see users.h. */
-#include "users_file.h"
+/* Changing accounts: each change is one rewrite of their text; see users.h. */
+#include "users_text.h"
 
-#include "../crypto/hash.h"
 #include "../crypto/password.h"
 
 struct change {
@@ -11,7 +10,11 @@ struct change {
 	size_t count; /* accounts hardened */
 	enum users_mode mode;
 	const uint8_t *key, *secret;
-	int64_t when; /* an invitation's end; for joining: now */
+	const uint64_t *messages, *bytes; /* limits; NULL: left as they are */
+	int64_t when;                     /* an invitation's end; for joining: now */
+	/* What was hashed, by name: [password, Argon2id string]. A change that is tried again does
+	 * not compute it again. */
+	json_t *hashed;
 };
 
 static int no_memory(const char *name, struct err *e)
@@ -70,20 +73,62 @@ static json_t *as_object(json_t *root, const char *name)
 	return account;
 }
 
-/* Give the account a fresh Argon2id string; fields beside it stay. */
-static int set_hash(json_t *root, const char *name, const void *password, size_t n, struct err *e)
+/* The Argon2id string that an earlier try made of this password; NULL: none did. */
+static const char *hashed_before(
+	const struct change *c, const char *name, const void *password, size_t n)
 {
+	const json_t *pair = json_object_get(c->hashed, name);
+	const json_t *was = json_array_get(pair, 0);
+
+	return json_is_string(was) && json_string_length(was) == n &&
+			       ct_eq(json_string_value(was), password, n)
+		       ? json_string_value(json_array_get(pair, 1))
+		       : NULL;
+}
+
+/* For the next try. Without memory it computes the same again. */
+static void remember_hash(
+	struct change *c, const char *name, const void *password, size_t n, const char *phc)
+{
+	json_t *pair = json_array();
+
+	c->hashed = c->hashed == NULL ? json_object() : c->hashed;
+	(void)json_array_append_new(pair, json_stringn_nocheck(password, n));
+	(void)json_array_append_new(pair, json_string(phc));
+	(void)json_object_set_new(c->hashed, name, pair);
+}
+
+/* Give the account a fresh Argon2id string; fields beside it stay. */
+static int set_hash(json_t *root, struct change *c, const char *name, const void *password,
+	size_t n, struct err *e)
+{
+	const char *before = hashed_before(c, name, password, n);
 	char phc[PASSWORD_PHC_MAX];
 	json_t *account;
 	int rc;
 
-	if (password_hash(phc, password, n, e) != 0) {
+	if (before != NULL) {
+		(void)snprintf(phc, sizeof phc, "%s", before);
+	} else if (password_hash(phc, password, n, e) != 0) {
 		return -1;
+	} else {
+		remember_hash(c, name, password, n, phc);
 	}
 	account = as_object(root, name);
 	rc = json_object_set_new(account, USERS_PASSWORD, json_string(phc));
 	wipe(phc, sizeof phc);
 	return rc == 0 ? 0 : no_memory(name, e);
+}
+
+/* Change the accounts, as often as it takes. */
+static int edit(struct accounts_store *s, bool may_create, users_change *change, struct change *c,
+	struct err *e)
+{
+	int rc = users_text_edit(s, may_create, change, c, e);
+
+	json_decref(c->hashed); /* which wipes */
+	c->hashed = NULL;
+	return rc;
 }
 
 static int apply_add(json_t *root, void *arg, bool *changed, struct err *e)
@@ -95,7 +140,7 @@ static int apply_add(json_t *root, void *arg, bool *changed, struct err *e)
 		return err_hint(e, "smtp361 user passwd %s changes its password", c->name);
 	}
 	*changed = true;
-	return set_hash(root, c->name, c->password, c->n, e);
+	return set_hash(root, c, c->name, c->password, c->n, e);
 }
 
 static int apply_passwd(json_t *root, void *arg, bool *changed, struct err *e)
@@ -106,7 +151,7 @@ static int apply_passwd(json_t *root, void *arg, bool *changed, struct err *e)
 		return no_such_user(c->name, e);
 	}
 	*changed = true;
-	return set_hash(root, c->name, c->password, c->n, e);
+	return set_hash(root, c, c->name, c->password, c->n, e);
 }
 
 static int apply_del(json_t *root, void *arg, bool *changed, struct err *e)
@@ -124,10 +169,11 @@ static int apply_harden(json_t *root, void *arg, bool *changed, struct err *e)
 	json_t *account;
 	void *next;
 
+	c->count = 0;
 	json_object_foreach_safe(root, next, name, account)
 	{
 		if (json_is_string(account)) {
-			if (set_hash(root, name, json_string_value(account),
+			if (set_hash(root, c, name, json_string_value(account),
 				    json_string_length(account), e) != 0) {
 				return -1;
 			}
@@ -149,61 +195,64 @@ static int apply_upgrade(json_t *root, void *arg, bool *changed, struct err *e)
 		return 0;
 	}
 	*changed = true;
-	return set_hash(root, c->name, c->password, c->n, e);
+	return set_hash(root, c, c->name, c->password, c->n, e);
 }
 
-int users_add(int dir, const char *name, const void *password, size_t n, struct err *e)
+int users_add(
+	struct accounts_store *s, const char *name, const void *password, size_t n, struct err *e)
 {
 	struct change c = {.name = name, .password = password, .n = n};
 
-	return check_new(name, n, e) != 0 ? -1 : users_file_edit(dir, true, apply_add, &c, e);
+	return check_new(name, n, e) != 0 ? -1 : edit(s, true, apply_add, &c, e);
 }
 
-int users_passwd(int dir, const char *name, const void *password, size_t n, struct err *e)
+int users_passwd(
+	struct accounts_store *s, const char *name, const void *password, size_t n, struct err *e)
 {
 	struct change c = {.name = name, .password = password, .n = n};
 
-	return check_new(name, n, e) != 0 ? -1 : users_file_edit(dir, false, apply_passwd, &c, e);
+	return check_new(name, n, e) != 0 ? -1 : edit(s, false, apply_passwd, &c, e);
 }
 
-int users_del(int dir, const char *name, struct err *e)
+int users_del(struct accounts_store *s, const char *name, struct err *e)
 {
 	struct change c = {.name = name};
 
-	return users_file_edit(dir, false, apply_del, &c, e);
+	return edit(s, false, apply_del, &c, e);
 }
 
-int users_harden(int dir, size_t *changed, struct err *e)
+int users_harden(struct accounts_store *s, size_t *changed, struct err *e)
 {
 	struct change c = {0};
-	int rc = users_file_edit(dir, false, apply_harden, &c, e);
+	int rc = edit(s, false, apply_harden, &c, e);
 
 	*changed = rc == 0 ? c.count : 0;
 	return rc;
 }
 
-int users_upgrade(int dir, const char *name, const void *password, size_t n, struct err *e)
+int users_upgrade(
+	struct accounts_store *s, const char *name, const void *password, size_t n, struct err *e)
 {
 	struct change c = {.name = name, .password = password, .n = n};
 
-	return users_file_edit(dir, false, apply_upgrade, &c, e);
+	return edit(s, false, apply_upgrade, &c, e);
 }
 
 /* --- modes and keys --- */
 
 /* An object to change, whose password is a string of Argon2id at most: a plain one is hardened. */
-static int open_account(json_t *root, const char *name, json_t **account, struct err *e)
+static int open_account(json_t *root, struct change *c, json_t **account, struct err *e)
 {
-	json_t *found = json_object_get(root, name);
+	json_t *found = json_object_get(root, c->name);
 
 	if (found == NULL) {
-		return no_such_user(name, e);
+		return no_such_user(c->name, e);
 	}
-	if (json_is_string(found) &&
-		set_hash(root, name, json_string_value(found), json_string_length(found), e) != 0) {
+	if (json_is_string(found) && set_hash(root, c, c->name, json_string_value(found),
+					     json_string_length(found), e) != 0) {
 		return -1;
 	}
-	*account = json_object_get(root, name);
+	*account = json_object_get(root, c->name);
 	return 0;
 }
 
@@ -212,7 +261,7 @@ static int apply_mode(json_t *root, void *arg, bool *changed, struct err *e)
 	struct change *c = arg;
 	json_t *account;
 
-	if (open_account(root, c->name, &account, e) != 0) {
+	if (open_account(root, c, &account, e) != 0) {
 		return -1;
 	}
 	*changed = true;
@@ -223,6 +272,32 @@ static int apply_mode(json_t *root, void *arg, bool *changed, struct err *e)
 		return no_memory(c->name, e);
 	}
 	return 0;
+}
+
+/* limit: NULL leaves it, 0 takes it away. */
+static int set_limit(json_t *account, const char *field, const uint64_t *limit)
+{
+	if (limit == NULL) {
+		return 0;
+	}
+	(void)json_object_del(account, field);
+	return *limit == 0 ? 0
+			   : json_object_set_new(account, field, json_integer((json_int_t)*limit));
+}
+
+static int apply_limits(json_t *root, void *arg, bool *changed, struct err *e)
+{
+	struct change *c = arg;
+	json_t *account;
+
+	if (open_account(root, c, &account, e) != 0) {
+		return -1;
+	}
+	*changed = true;
+	return set_limit(account, USERS_MAX_MESSAGES, c->messages) == 0 &&
+			       set_limit(account, USERS_MAX_BYTES, c->bytes) == 0
+		       ? 0
+		       : no_memory(c->name, e);
 }
 
 /* Was this key shut out of this account? */
@@ -278,7 +353,7 @@ static int apply_key(json_t *root, void *arg, bool *changed, struct err *e)
 	json_t *account;
 
 	*changed = true;
-	return open_account(root, c->name, &account, e) == 0 ? set_key(account, c, e) : -1;
+	return open_account(root, c, &account, e) == 0 ? set_key(account, c, e) : -1;
 }
 
 /* What stands in the key file counts no more. */
@@ -335,7 +410,7 @@ static int apply_invite(json_t *root, void *arg, bool *changed, struct err *e)
 			json_decref(invitation);
 			return -1;
 		}
-	} else if (open_account(root, c->name, &account, e) != 0) {
+	} else if (open_account(root, c, &account, e) != 0) {
 		json_decref(invitation);
 		return -1;
 	}
@@ -363,39 +438,52 @@ static int apply_join(json_t *root, void *arg, bool *changed, struct err *e)
 	return set_key(account, c, e);
 }
 
-int users_set_mode(int dir, const char *name, enum users_mode mode, struct err *e)
+int users_set_mode(struct accounts_store *s, const char *name, enum users_mode mode, struct err *e)
 {
 	struct change c = {.name = name, .mode = mode};
 
-	return users_file_edit(dir, false, apply_mode, &c, e);
+	return edit(s, false, apply_mode, &c, e);
 }
 
-int users_set_key(int dir, const char *name, const uint8_t key[static X25519_BYTES], struct err *e)
+int users_set_limits(struct accounts_store *s, const char *name, const uint64_t *messages,
+	const uint64_t *bytes, struct err *e)
+{
+	struct change c = {.name = name, .messages = messages, .bytes = bytes};
+
+	if ((messages != NULL && *messages > INT64_MAX) || (bytes != NULL && *bytes > INT64_MAX)) {
+		return err_set(e, EX_DATAERR, "a limit is at most %lld", (long long)INT64_MAX);
+	}
+	return edit(s, false, apply_limits, &c, e);
+}
+
+int users_set_key(struct accounts_store *s, const char *name,
+	const uint8_t key[static X25519_BYTES], struct err *e)
 {
 	struct change c = {.name = name, .key = key};
 
-	return users_file_edit(dir, false, apply_key, &c, e);
+	return edit(s, false, apply_key, &c, e);
 }
 
-int users_revoke(int dir, const char *name, const uint8_t *file_key, struct err *e)
+int users_revoke(struct accounts_store *s, const char *name, const uint8_t *file_key, struct err *e)
 {
 	struct change c = {.name = name, .key = file_key};
 
-	return users_file_edit(dir, false, apply_revoke, &c, e);
+	return edit(s, false, apply_revoke, &c, e);
 }
 
-int users_invite(int dir, const char *name, const uint8_t secret[static USERS_SECRET],
-	int64_t expires, struct err *e)
+int users_invite(struct accounts_store *s, const char *name,
+	const uint8_t secret[static USERS_SECRET], int64_t expires, struct err *e)
 {
 	struct change c = {.name = name, .secret = secret, .when = expires};
 
-	return check_name(name, e) != 0 ? -1 : users_file_edit(dir, true, apply_invite, &c, e);
+	return check_name(name, e) != 0 ? -1 : edit(s, true, apply_invite, &c, e);
 }
 
-int users_join(int dir, const char *name, const uint8_t secret[static USERS_SECRET], int64_t now,
+int users_join(struct accounts_store *s, const char *name,
+	const uint8_t secret[static USERS_SECRET], int64_t now,
 	const uint8_t key[static X25519_BYTES], struct err *e)
 {
 	struct change c = {.name = name, .secret = secret, .when = now, .key = key};
 
-	return users_file_edit(dir, false, apply_join, &c, e);
+	return edit(s, false, apply_join, &c, e);
 }

@@ -1,13 +1,116 @@
-/* What the tests of accounts' keys and invitations share: a file of accounts, written and read, and
- * keys that are easy to tell apart. */
+/* What the tests of accounts share: a text of accounts, written behind the store's back and read by
+ * it, over either engine; and keys that are easy to tell apart. */
 #ifndef T_ACCOUNTS_H
 #define T_ACCOUNTS_H
 
+#include "accounts_memory.h"
 #include "unit.h"
 
 #include "../../store/users.h"
 
+#define USERS_FILE "user_pass.json" /* of the files engine */
+
 static struct err e;
+static struct accounts_store *accounts;
+static bool in_memory;
+
+/* Rows of the table: over the files engine, over the one in memory, over both. Each has a new
+ * folder, too. */
+#define T_FILES(title, function)                                                 \
+	{                                                                        \
+		title ": files", function, accounts_in_files, accounts_end, NULL \
+	}
+#define T_MEMORY(title, function)                                                  \
+	{                                                                          \
+		title ": memory", function, accounts_in_memory, accounts_end, NULL \
+	}
+#define T_BOTH(title, function) T_FILES(title, function), T_MEMORY(title, function)
+
+static inline int accounts_in_files(void **state)
+{
+	in_memory = false;
+	return folder_make(state) != 0 ? -1 : accounts_files_open(folder.fd, &accounts, &e);
+}
+
+static inline int accounts_in_memory(void **state)
+{
+	in_memory = true;
+	accounts = memory_open();
+	return folder_make(state);
+}
+
+static inline int accounts_end(void **state)
+{
+	accounts->ops->close(accounts);
+	return folder_remove(state);
+}
+
+/* What an editor would write. */
+static inline void put(const void *p, size_t n)
+{
+	if (in_memory) {
+		memory_set(memory_of(accounts), p, n);
+	} else {
+		spew(USERS_FILE, p, n);
+	}
+}
+
+static inline void put_text(const char *text)
+{
+	put(text, strlen(text));
+}
+
+static inline void put_nothing(void)
+{
+	if (in_memory) {
+		memory_of(accounts)->shared->version = 0;
+	} else {
+		assert_int_equal(unlinkat(folder.fd, USERS_FILE, 0), 0);
+	}
+}
+
+/* The text as it is. out is empty before; the caller frees it. */
+static inline void get(struct buf *out)
+{
+	if (in_memory) {
+		const struct memory *m = memory_of(accounts);
+		assert_int_equal(buf_append(out, m->shared->text, m->shared->n), 0);
+		assert_int_equal(buf_append(out, "", 1), 0);
+		out->n--;
+	} else {
+		slurp(USERS_FILE, out);
+	}
+}
+
+static inline void assert_text(const char *wanted)
+{
+	struct buf b = {0};
+
+	get(&b);
+	assert_string_equal((char *)b.p, wanted);
+	buf_free(&b);
+}
+
+/* In the folder is the file of accounts and nothing else. */
+static inline void assert_tidy(void)
+{
+	struct stat st;
+
+	assert_int_equal(count_names("."), in_memory ? 0 : 1);
+	if (!in_memory) {
+		assert_int_equal(fstatat(folder.fd, USERS_FILE, &st, 0), 0);
+	}
+}
+
+static inline void assert_private(void)
+{
+	struct stat st;
+
+	if (!in_memory) {
+		assert_int_equal(fstatat(folder.fd, USERS_FILE, &st, 0), 0);
+		assert_int_equal(st.st_mode & 07777, 0600);
+	}
+}
 
 /* The password is "secret". */
 #define PHC                                                  \
@@ -29,7 +132,7 @@ static inline struct users *reload(void)
 {
 	struct users *u = NULL;
 
-	if (users_load(folder.fd, &u, NULL, &e) != 0) {
+	if (users_load(accounts, &u, &e) != 0) {
 		fail_msg("%s", e.text);
 	}
 	return u;
@@ -37,16 +140,16 @@ static inline struct users *reload(void)
 
 static inline struct users *load(const char *text)
 {
-	spew_text(USERS_FILE, text);
+	put_text(text);
 	return reload();
 }
 
-static inline bool file_holds(const char *text)
+static inline bool text_holds(const char *text)
 {
 	struct buf b = {0};
 	bool found;
 
-	slurp(USERS_FILE, &b);
+	get(&b);
 	found = strstr((char *)b.p, text) != NULL;
 	buf_free(&b);
 	return found;

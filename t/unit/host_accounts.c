@@ -8,7 +8,7 @@ static struct accounts server;
 static void begin(const char *text)
 {
 	users_free(load(text));
-	server = (struct accounts){.dir = folder.fd};
+	server = (struct accounts){.store = accounts, .dir = folder.fd};
 	assert_int_equal(accounts_refresh(&server, NULL, &e), 0);
 }
 
@@ -24,7 +24,7 @@ static void followed(void **state)
 	assert_int_equal(accounts_refresh(&a, &changed, &e), 0);
 	assert_false(changed);
 	assert_ptr_equal(a.now, server.now);
-	assert_int_equal(users_add(folder.fd, "b", "x", 1, &e), 0);
+	assert_int_equal(users_add(accounts, "b", "x", 1, &e), 0);
 	assert_false(users_known(a.now, "b")); /* not before it is asked */
 	assert_int_equal(accounts_refresh(&a, &changed, &e), 0);
 	assert_true(changed);
@@ -42,11 +42,11 @@ static void damaged(void **state)
 
 	(void)state;
 	begin("{\"a\": \"x\"}");
-	spew_text(USERS_FILE, "{\"a\": \"x\"");
+	put_text("{\"a\": \"x\"");
 	assert_refused(accounts_refresh(&server, &changed, &e), e, EX_CONFIG);
 	assert_null(server.now); /* nobody logs in by what it held before */
 	assert_refused(accounts_refresh(&server, &changed, &e), e, EX_CONFIG);
-	assert_int_equal(unlinkat(folder.fd, USERS_FILE, 0), 0);
+	put_nothing();
 	assert_refused(accounts_refresh(&server, &changed, &e), e, EX_NOINPUT);
 	users_free(load("{\"b\": \"x\"}"));
 	assert_int_equal(accounts_refresh(&server, &changed, &e), 0);
@@ -65,20 +65,20 @@ static void who_may_stay(void **state)
 	memcpy(by_key.key, key_1, sizeof key_1);
 	assert_true(accounts_allow(&server, &by_key));
 	assert_true(accounts_allow(&server, &by_password));
-	assert_int_equal(users_revoke(folder.fd, "k", NULL, &e), 0);
-	assert_int_equal(users_revoke(folder.fd, "p", NULL, &e), 0);
+	assert_int_equal(users_revoke(accounts, "k", NULL, &e), 0);
+	assert_int_equal(users_revoke(accounts, "p", NULL, &e), 0);
 	assert_int_equal(accounts_refresh(&server, &changed, &e), 0);
 	assert_false(accounts_allow(&server, &by_key));
 	assert_false(accounts_allow(&server, &by_password));
 	/* let in again, but not who was shut out */
-	assert_int_equal(users_passwd(folder.fd, "p", "secret", 6, &e), 0);
-	assert_int_equal(users_set_key(folder.fd, "k", key_2, &e), 0);
+	assert_int_equal(users_passwd(accounts, "p", "secret", 6, &e), 0);
+	assert_int_equal(users_set_key(accounts, "k", key_2, &e), 0);
 	assert_int_equal(accounts_refresh(&server, &changed, &e), 0);
 	assert_false(accounts_allow(&server, &by_password));
 	assert_false(accounts_allow(&server, &by_key));
 	by_password.revoked_at = users_revoked_at(server.now, "p");
 	assert_true(accounts_allow(&server, &by_password));
-	assert_int_equal(users_set_mode(folder.fd, "p", USERS_ENHANCED, &e), 0);
+	assert_int_equal(users_set_mode(accounts, "p", USERS_ENHANCED, &e), 0);
 	assert_int_equal(accounts_refresh(&server, &changed, &e), 0);
 	assert_false(accounts_allow(&server, &by_password));
 	accounts_close(&server);
@@ -87,9 +87,9 @@ static void who_may_stay(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_FOLDER("a session inherits the accounts, and follows the file", followed),
-		T_FOLDER("a file that is damaged lets nobody in", damaged),
-		T_FOLDER("who was shut out may not stay, whoever is let in again", who_may_stay),
+		T_BOTH("a session inherits the accounts, and follows the file", followed),
+		T_BOTH("a file that is damaged lets nobody in", damaged),
+		T_BOTH("who was shut out may not stay, whoever is let in again", who_may_stay),
 	};
 	return RUN(tests);
 }

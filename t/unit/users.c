@@ -1,23 +1,17 @@
 /* The credential store, read: what it takes, what it refuses and where. */
-#include "unit.h"
-
-#include "../../store/users.h"
-
-static struct err e;
+#include "accounts.h"
 
 static int load_text(const void *text, size_t n)
 {
 	struct users *u = NULL;
 	int rc;
 
-	spew(USERS_FILE, text, n);
+	put(text, n);
 	e.code = 0;
-	rc = users_load(folder.fd, &u, NULL, &e);
+	rc = users_load(accounts, &u, &e);
 	users_free(u);
 	return rc;
 }
-
-#define PHC "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 
 static void refused_with_line(void **state)
 {
@@ -25,34 +19,21 @@ static void refused_with_line(void **state)
 		const char *text;
 		unsigned line;
 	} rows[] = {
-		{"", 1},
-		{"{", 1},
-		{"[]", 1},
-		{"\"x\"", 1},
-		{"null", 1},
-		{"{\"a\": 1}", 1},
-		{"{\n\"a\": \"x\",\n\"b\": true}", 3},
-		{"{\n\"a\": \"x\",\n\"b\": null}", 3},
-		{"{\n\"a\": \"x\",\n\n\"b\": [\"x\"]}", 4},
-		{"{\n\"a\": {\"password\": 5}}", 2},
+		{"", 1}, {"{", 1}, {"[]", 1}, {"\"x\"", 1}, {"null", 1}, {"{\"a\": 1}", 1},
+		{"{\n\"a\": \"x\",\n\"b\": true}", 3}, {"{\n\"a\": \"x\",\n\"b\": null}", 3},
+		{"{\n\"a\": \"x\",\n\n\"b\": [\"x\"]}", 4}, {"{\n\"a\": {\"password\": 5}}", 2},
 		{"{\n\"a\": {\"password\": \"plain\"}}", 2},
 		{"{\n\"a\": {\"password\": \"" PHC "=\"}}", 2},
-		{"{\n\"a\": \"1\",\n\"a\": \"2\"}", 3},
-		{"{\n\"a\": {\"x\": 1,\n\"x\": 2}}", 3},
-		{"{\"a\": \"1\"}\n{}", 2},
-		{"{\"a\": \"1\"}\n\nx", 3},
-		{"{\"a\": \"1\",}", 1},
-		{"{\n\"A\": \"1\"}", 2},
-		{"{\n\n\"../x\": \"1\"}", 3},
-		{"{\n\"\": \"1\"}", 2},
+		{"{\n\"a\": \"1\",\n\"a\": \"2\"}", 3}, {"{\n\"a\": {\"x\": 1,\n\"x\": 2}}", 3},
+		{"{\"a\": \"1\"}\n{}", 2}, {"{\"a\": \"1\"}\n\nx", 3}, {"{\"a\": \"1\",}", 1},
+		{"{\n\"A\": \"1\"}", 2}, {"{\n\n\"../x\": \"1\"}", 3}, {"{\n\"\": \"1\"}", 2},
 		{"{\n\"server\": \"1\"}", 2},
 		{"{\n\"abcdefghijklmnopqrstuvwxyz0123456\": \"1\"}", 2},
-		{"{\n\"a\": \"x\\u0000y\"}", 2},
-		{"{\n\"a\": \"\\ud800\"}", 2},
-		{"{\n\"a\": \"\xff\"}", 2},
-		{"\xef\xbb\xbf{\"a\": \"1\"}", 1},
-		{"{\"a\": \"unended", 1},
-		{"{'a': 1}", 1},
+		{"{\n\"a\": \"x\\u0000y\"}", 2}, {"{\n\"a\": \"\\ud800\"}", 2},
+		{"{\n\"a\": \"\xff\"}", 2}, {"\xef\xbb\xbf{\"a\": \"1\"}", 1},
+		{"{\"a\": \"unended", 1}, {"{'a': 1}", 1},
+		{"{\n\"ab\": \"x\",\n\"a\" \t\r\n: 7}", 3}, {"{\n\"ab\": \"a\",\n\"a\": 7}", 3},
+		{"{\n\"\\u0061aaaaaaaaaa\": 7}", 1}, /* written so it is not found again */
 	};
 	char where[64];
 
@@ -61,7 +42,7 @@ static void refused_with_line(void **state)
 		if (load_text(rows[i].text, strlen(rows[i].text)) != -1) {
 			fail_msg("taken: %s", rows[i].text);
 		}
-		(void)snprintf(where, sizeof where, USERS_FILE ":%u: ", rows[i].line);
+		(void)snprintf(where, sizeof where, "%s:%u: ", accounts->name, rows[i].line);
 		if (e.code != EX_CONFIG || strncmp(e.text, where, strlen(where)) != 0) {
 			fail_msg("code %d, \"%s\", not %s for %s", e.code, e.text, where,
 				rows[i].text);
@@ -77,7 +58,7 @@ static void line_of_the_key(void **state)
 
 	(void)state;
 	assert_int_equal(load_text(text, strlen(text)), -1);
-	assert_contains(e.text, USERS_FILE ":3: ");
+	assert_contains(e.text, in_memory ? "memory:3: " : USERS_FILE ":3: ");
 }
 
 static void nul_in_file(void **state)
@@ -107,8 +88,10 @@ static void decode_row(const json_t *row, struct buf *text)
 
 static void check_refusal(const char *file)
 {
-	if (e.code != EX_CONFIG || strncmp(e.text, USERS_FILE ":", strlen(USERS_FILE ":")) != 0 ||
-		strchr("123456789", e.text[strlen(USERS_FILE ":")]) == NULL) {
+	size_t n = strlen(accounts->name);
+
+	if (e.code != EX_CONFIG || strncmp(e.text, accounts->name, n) != 0 || e.text[n] != ':' ||
+		strchr("123456789", e.text[n + 1]) == NULL) {
 		fail_msg("%s: code %d, \"%s\"", file, e.code, e.text);
 	}
 }
@@ -175,28 +158,28 @@ static void no_file(void **state)
 	struct users *u;
 
 	(void)state;
-	assert_refused(users_load(folder.fd, &u, NULL, &e), e, EX_NOINPUT);
-	assert_contains(e.text, USERS_FILE);
+	assert_refused(users_load(accounts, &u, &e), e, EX_NOINPUT);
+	assert_contains(e.text, accounts->name);
+	if (in_memory) {
+		return;
+	}
 	assert_int_equal(mkfifoat(folder.fd, USERS_FILE, 0600), 0);
-	assert_refused(users_load(folder.fd, &u, NULL, &e), e, EX_NOINPUT);
-	assert_refused(
-		users_add(folder.fd, "a", "x", 1, &e), e, EX_NOINPUT); /* and is left alone */
-	assert_int_equal(count_names("."), 1);
+	assert_refused(users_load(accounts, &u, &e), e, EX_NOINPUT);
+	assert_refused(users_add(accounts, "a", "x", 1, &e), e, EX_NOINPUT); /* and is left alone */
+	assert_tidy();
 }
 
 static void modes_told(void **state)
 {
 	struct users *u;
-	bool open_to_others;
-
 	(void)state;
-	spew_text(USERS_FILE, "{}");
-	assert_int_equal(users_load(folder.fd, &u, &open_to_others, &e), 0);
-	assert_false(open_to_others);
+	put_text("{}");
+	assert_int_equal(users_load(accounts, &u, &e), 0);
+	assert_false(users_others_can_read(u));
 	users_free(u);
 	assert_int_equal(fchmodat(folder.fd, USERS_FILE, 0640, 0), 0);
-	assert_int_equal(users_load(folder.fd, &u, &open_to_others, &e), 0);
-	assert_true(open_to_others);
+	assert_int_equal(users_load(accounts, &u, &e), 0);
+	assert_true(users_others_can_read(u));
 	users_free(u);
 	users_free(NULL);
 }
@@ -216,27 +199,27 @@ static int too_many_bytes(size_t n)
 static void size_limit(void **state)
 {
 	(void)state;
-	assert_int_equal(too_many_bytes(USERS_FILE_MAX), 0);
-	assert_int_equal(too_many_bytes(USERS_FILE_MAX + 1), -1);
+	assert_int_equal(too_many_bytes(ACCOUNTS_TEXT_MAX), 0);
+	assert_int_equal(too_many_bytes(ACCOUNTS_TEXT_MAX + 1), -1);
 	assert_int_equal(e.code, EX_CONFIG);
-	assert_contains(e.text, USERS_FILE);
+	assert_contains(e.text, accounts->name);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_FOLDER("wrong types, duplicates, trailing text: refused with file and line",
+		T_BOTH("wrong types, duplicates, trailing text: refused with file and line",
 			refused_with_line),
-		T_FOLDER("the line told is the key's, though a password before it reads the same",
+		T_BOTH("the line told is the key's, though a password before it reads the same",
 			line_of_the_key),
-		T_FOLDER("a NUL in the file is refused", nul_in_file),
-		T_FOLDER("JSONTestSuite: every bad text is refused with file and line", json_suite),
-		T_FOLDER("JSONTestSuite inside an unknown field: good passes, bad is refused",
+		T_BOTH("a NUL in the file is refused", nul_in_file),
+		T_BOTH("JSONTestSuite: every bad text is refused with file and line", json_suite),
+		T_BOTH("JSONTestSuite inside an unknown field: good passes, bad is refused",
 			json_suite_inside),
-		T_FOLDER("no file is no input; a FIFO in its place is neither read nor replaced",
+		T_BOTH("no accounts are no input; a FIFO in its place is neither read nor replaced",
 			no_file),
-		T_FOLDER("a file that others can read is told", modes_told),
-		T_FOLDER("a file of 16 MiB is read, one byte more refused", size_limit),
+		T_FILES("a file that others can read is told", modes_told),
+		T_BOTH("a text of 16 MiB is read, one byte more refused", size_limit),
 	};
 	return RUN(tests);
 }

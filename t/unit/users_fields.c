@@ -11,7 +11,8 @@ static void all_fields(void **state)
 	users_free(load(
 		"{\"a\": {\"password\": \"" PHC "\", \"x25519\": \"" KEY_1
 		"\", \"mode\": \"key\", \"revoked\": 1795000000000001, \"invitation\": {\"hash\": "
-		"\"" HASH "\", \"expires\": 1800000000}},\n\"b\": {}, \"c\": \"plain\", "
+		"\"" HASH "\", \"expires\": 1800000000}, \"max_messages\": 7, \"max_bytes\": "
+		"9223372036854775807},\n\"b\": {}, \"c\": \"plain\", "
 		"\"d\": {\"mode\": \"enhanced\"}}"));
 	row = row_of("a");
 	assert_int_equal(row.kind, USERS_ARGON2ID);
@@ -20,6 +21,7 @@ static void all_fields(void **state)
 	assert_memory_equal(row.key, key_1, sizeof key_1);
 	assert_int_equal(row.revoked, 1795000000000001);
 	assert_int_equal(row.invited_to, 1800000000);
+	assert_true(row.max_messages == 7 && row.max_bytes == INT64_MAX);
 	row = row_of("b");
 	assert_int_equal(row.kind, USERS_NO_PASSWORD);
 	assert_int_equal(row.mode, USERS_BOTH);
@@ -33,6 +35,7 @@ static void all_fields(void **state)
 	assert_int_equal(row.kind, USERS_NO_PASSWORD);
 	assert_int_equal(row.mode, USERS_ENHANCED);
 	assert_int_equal(row.revoked, 0);
+	assert_true(row.max_messages == 0 && row.max_bytes == 0);
 }
 
 /* Each in the place of VALUE in {"a": "x", "b": VALUE}, with b on the third line. */
@@ -97,6 +100,22 @@ static const char *const wrong[] = {
 	"{\"invitation\": {\"hash\": null, \"expires\": 1}}",
 	"{\"invitation\": {\"hash\": \"g123456789abcdef0123456789abcdef0123456789abcdef"
 	"0123456789abcdef\", \"expires\": 1}}",
+	/* the limits */
+	"{\"max_messages\": -1}",
+	"{\"max_messages\": 1.0}",
+	"{\"max_messages\": null}",
+	"{\"max_messages\": true}",
+	"{\"max_messages\": \"1\"}",
+	"{\"max_messages\": []}",
+	"{\"max_messages\": 9223372036854775808}",
+	"{\"max_bytes\": -9223372036854775808}",
+	"{\"max_bytes\": 1e3}",
+	"{\"max_bytes\": null}",
+	"{\"max_bytes\": false}",
+	"{\"max_bytes\": \"10M\"}",
+	"{\"max_bytes\": {}}",
+	"{\"max_messages\": 1, \"max_bytes\": -1}",
+	"{\"max_bytes\": 1, \"max_messages\": -1}",
 	/* the password */
 	"{\"password\": null}",
 	"{\"password\": true}",
@@ -110,19 +129,19 @@ static const char *const wrong[] = {
 
 static void wrong_types(void **state)
 {
-	char text[1024];
+	char text[1024], where[64];
 	struct users *u;
 
 	(void)state;
+	(void)snprintf(where, sizeof where, "%s:3: ", accounts->name);
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		(void)snprintf(
 			text, sizeof text, "{\n\"a\": \"x\",\n\"b\": %s, \"c\": {}}", wrong[i]);
-		spew_text(USERS_FILE, text);
-		if (users_load(folder.fd, &u, NULL, &e) != -1) {
+		put_text(text);
+		if (users_load(accounts, &u, &e) != -1) {
 			fail_msg("taken: %s", wrong[i]);
 		}
-		if (e.code != EX_CONFIG ||
-			strncmp(e.text, USERS_FILE ":3: ", strlen(USERS_FILE ":3: ")) != 0) {
+		if (e.code != EX_CONFIG || strncmp(e.text, where, strlen(where)) != 0) {
 			fail_msg("code %d, \"%s\" for %s", e.code, e.text, wrong[i]);
 		}
 	}
@@ -132,20 +151,17 @@ static void wrong_types(void **state)
 static void wrong_untouched(void **state)
 {
 	static const char text[] = "{\"b\": {\"mode\": 1}}";
-	struct buf b = {0};
 
 	(void)state;
-	spew_text(USERS_FILE, text);
-	assert_refused(users_set_mode(folder.fd, "b", USERS_KEY, &e), e, EX_CONFIG);
-	assert_refused(users_set_key(folder.fd, "b", key_1, &e), e, EX_CONFIG);
-	assert_refused(users_revoke(folder.fd, "b", NULL, &e), e, EX_CONFIG);
-	assert_refused(users_invite(folder.fd, "b", secret_1, 5, &e), e, EX_CONFIG);
-	assert_refused(users_join(folder.fd, "b", secret_1, 5, key_1, &e), e, EX_CONFIG);
-	assert_refused(users_upgrade(folder.fd, "b", "x", 1, &e), e, EX_CONFIG);
-	slurp(USERS_FILE, &b);
-	assert_string_equal((char *)b.p, text);
-	assert_int_equal(count_names("."), 1);
-	buf_free(&b);
+	put_text(text);
+	assert_refused(users_set_mode(accounts, "b", USERS_KEY, &e), e, EX_CONFIG);
+	assert_refused(users_set_key(accounts, "b", key_1, &e), e, EX_CONFIG);
+	assert_refused(users_revoke(accounts, "b", NULL, &e), e, EX_CONFIG);
+	assert_refused(users_invite(accounts, "b", secret_1, 5, &e), e, EX_CONFIG);
+	assert_refused(users_join(accounts, "b", secret_1, 5, key_1, &e), e, EX_CONFIG);
+	assert_refused(users_upgrade(accounts, "b", "x", 1, &e), e, EX_CONFIG);
+	assert_text(text);
+	assert_tidy();
 }
 
 /* The limits of an expiry are those of its type: it is compared, and nothing is added to it. */
@@ -155,15 +171,15 @@ static void expiries(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(when); i++) {
-		assert_int_equal(users_invite(folder.fd, "a", secret_1, when[i], &e), 0);
+		assert_int_equal(users_invite(accounts, "a", secret_1, when[i], &e), 0);
 		assert_int_equal(row_of("a").invited_to, when[i]);
 		assert_int_equal(invited("a", secret_1, INT64_MAX), false);
 		assert_int_equal(invited("a", secret_1, INT64_MIN), when[i] != INT64_MIN);
 		assert_int_equal(invited("a", secret_1, 0), when[i] > 0);
 	}
-	spew_text(USERS_FILE, "{\"a\": {\"invitation\": {\"hash\": \"" HASH
-			      "\", \"expires\": 9223372036854775808}}}");
-	assert_refused(users_invite(folder.fd, "b", secret_1, 5, &e), e, EX_CONFIG);
+	put_text("{\"a\": {\"invitation\": {\"hash\": \"" HASH
+		 "\", \"expires\": 9223372036854775808}}}");
+	assert_refused(users_invite(accounts, "b", secret_1, 5, &e), e, EX_CONFIG);
 }
 
 /* "a_x25519" would have the key files of "a". Where it stands in the file it is read as it was. */
@@ -175,26 +191,26 @@ static void ambiguous_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		assert_refused(users_add(folder.fd, bad[i], "x", 1, &e), e, EX_USAGE);
-		assert_refused(users_invite(folder.fd, bad[i], secret_1, 5, &e), e, EX_USAGE);
+		assert_refused(users_add(accounts, bad[i], "x", 1, &e), e, EX_USAGE);
+		assert_refused(users_invite(accounts, bad[i], secret_1, 5, &e), e, EX_USAGE);
 	}
 	assert_int_equal(count_names("."), 0);
 	for (size_t i = 0; i < COUNT(good); i++) {
-		assert_int_equal(users_invite(folder.fd, good[i], secret_1, 5, &e), 0);
+		assert_int_equal(users_invite(accounts, good[i], secret_1, 5, &e), 0);
 	}
 	users_free(load("{\"a_x25519\": \"founded\"}"));
 	assert_int_equal(row_of("a_x25519").kind, USERS_PLAIN);
-	assert_int_equal(users_del(folder.fd, "a_x25519", &e), 0);
+	assert_int_equal(users_del(accounts, "a_x25519", &e), 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_FOLDER("every field is read, and has its default", all_fields),
-		T_FOLDER("a wrong type or value is refused with the account's line", wrong_types),
-		T_FOLDER("and nothing is written over it", wrong_untouched),
-		T_FOLDER("an expiry is any whole number that fits", expiries),
-		T_FOLDER("a name that is ambiguous among key files is refused", ambiguous_names),
+		T_BOTH("every field is read, and has its default", all_fields),
+		T_BOTH("a wrong type or value is refused with the account's line", wrong_types),
+		T_BOTH("and nothing is written over it", wrong_untouched),
+		T_BOTH("an expiry is any whole number that fits", expiries),
+		T_BOTH("a name that is ambiguous among key files is refused", ambiguous_names),
 	};
 	return RUN(tests);
 }

@@ -5,24 +5,21 @@ enum { NOW = 1800000000 };
 
 static int join(const char *name, const uint8_t *secret, int64_t now, const uint8_t *key)
 {
-	return users_join(folder.fd, name, secret, now, key, &e);
+	return users_join(accounts, name, secret, now, key, &e);
 }
 
 static void invite(const char *name, const uint8_t *secret)
 {
-	if (users_invite(folder.fd, name, secret, NOW + 60, &e) != 0) {
+	if (users_invite(accounts, name, secret, NOW + 60, &e) != 0) {
 		fail_msg("%s", e.text);
 	}
 }
 
 static void joined(void **state)
 {
-	struct stat st;
-
 	(void)state;
 	invite("a", secret_1); /* makes the file, and the account */
-	assert_int_equal(fstatat(folder.fd, USERS_FILE, &st, 0), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_private();
 	assert_int_equal(row_of("a").invited_to, NOW + 60);
 	assert_int_equal(row_of("a").kind, USERS_NO_PASSWORD);
 	assert_int_equal(judge("a", key_1, NULL), USERS_REFUSED);
@@ -35,7 +32,7 @@ static void joined(void **state)
 	assert_refused(join("a", secret_1, NOW, key_2), e, EX_NOPERM); /* used */
 	assert_refused(join("a", secret_1, NOW, key_1), e, EX_NOPERM);
 	assert_int_equal(judge("a", key_1, NULL), USERS_KEY_IS_ENOUGH);
-	assert_int_equal(count_names("."), 1);
+	assert_tidy();
 }
 
 static void secret_not_kept(void **state)
@@ -46,9 +43,9 @@ static void secret_not_kept(void **state)
 	invite("a", secret_1);
 	hex_encode(hex, secret_1, USERS_SECRET);
 	(void)base64url_encode(base64, secret_1, USERS_SECRET);
-	assert_false(file_holds(hex));
-	assert_false(file_holds(base64));
-	assert_false(file_holds("0123456789abcdef"));
+	assert_false(text_holds(hex));
+	assert_false(text_holds(base64));
+	assert_false(text_holds("0123456789abcdef"));
 }
 
 static void expired(void **state)
@@ -84,7 +81,7 @@ static void another_user(void **state)
 {
 	(void)state;
 	invite("a", secret_1);
-	assert_int_equal(users_add(folder.fd, "b", "x", 1, &e), 0);
+	assert_int_equal(users_add(accounts, "b", "x", 1, &e), 0);
 	static const char *const others[] = {"b", "c", "", "A", "a ", "../a"};
 	for (size_t i = 0; i < COUNT(others); i++) {
 		assert_false(invited(others[i], secret_1, NOW));
@@ -120,14 +117,14 @@ static void what_stays(void **state)
 			"\"enhanced\", \"note\": [1.5]}, \"other\": \"pass\"}"));
 	invite("p", secret_1);
 	invite("h", secret_1);
-	assert_false(file_holds("\"secret\"")); /* a plain password became a hash */
-	assert_true(file_holds("\"other\": \"pass\""));
+	assert_false(text_holds("\"secret\"")); /* a plain password became a hash */
+	assert_true(text_holds("\"other\": \"pass\""));
 	assert_int_equal(join("p", secret_1, NOW, key_1), 0);
 	assert_int_equal(join("h", secret_1, NOW, key_1), 0);
 	assert_int_equal(judge("p", key_1, NULL), USERS_PASSWORD_TOO);
 	assert_int_equal(judge("h", key_1, NULL), USERS_PASSWORD_TOO);
 	assert_int_equal(row_of("h").mode, USERS_ENHANCED);
-	assert_true(file_holds("1.5"));
+	assert_true(text_holds("1.5"));
 	u = reload();
 	assert_int_equal(users_login(u, "p", "secret", 6, NULL, &ok, &e), 0);
 	assert_true(ok);
@@ -139,7 +136,7 @@ static void after_revoking(void **state)
 	(void)state;
 	users_free(load("{\"a\": {\"x25519\": \"" KEY_1 "\"}}"));
 	invite("a", secret_1);
-	assert_int_equal(users_revoke(folder.fd, "a", NULL, &e), 0);
+	assert_int_equal(users_revoke(accounts, "a", NULL, &e), 0);
 	assert_refused(join("a", secret_1, NOW, key_2), e, EX_NOPERM); /* it went as well */
 	invite("a", secret_2);
 	assert_int_equal(join("a", secret_2, NOW, key_2), 0);
@@ -185,16 +182,16 @@ static void no_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_FOLDER("an invitation is good for one key, once", joined),
-		T_FOLDER("its secret is not in the file", secret_not_kept),
-		T_FOLDER("from its expiry on it is none", expired),
-		T_FOLDER("any other secret opens nothing", wrong_secret),
-		T_FOLDER("nobody else joins by it", another_user),
-		T_FOLDER("a new one replaces it, and joining replaces the key", replaced),
-		T_FOLDER("the account's password, mode and other fields stay", what_stays),
-		T_FOLDER("revoking takes it back; the next one counts again", after_revoking),
-		T_FOLDER("of sixteen who join at once one does", one_of_sixteen),
-		T_FOLDER("where there are no accounts nobody joins", no_file),
+		T_BOTH("an invitation is good for one key, once", joined),
+		T_BOTH("its secret is not in the file", secret_not_kept),
+		T_BOTH("from its expiry on it is none", expired),
+		T_BOTH("any other secret opens nothing", wrong_secret),
+		T_BOTH("nobody else joins by it", another_user),
+		T_BOTH("a new one replaces it, and joining replaces the key", replaced),
+		T_BOTH("the account's password, mode and other fields stay", what_stays),
+		T_BOTH("revoking takes it back; the next one counts again", after_revoking),
+		T_BOTH("of sixteen who join at once one does", one_of_sixteen),
+		T_BOTH("where there are no accounts nobody joins", no_file),
 	};
 	return RUN(tests);
 }

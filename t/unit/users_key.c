@@ -21,13 +21,13 @@ static void write_account(const struct parts *p)
 	char text[600];
 
 	if (p->password == USERS_PLAIN) {
-		spew_text(USERS_FILE, "{\"a\": \"secret\"}");
+		put_text("{\"a\": \"secret\"}");
 		return;
 	}
 	(void)snprintf(text, sizeof text, "{\"a\": {\"note\": 1%s%s%s%s}}", keys[p->own],
 		revoked[p->revoked], modes[p->mode],
 		p->password == USERS_ARGON2ID ? ", \"password\": \"" PHC "\"" : "");
-	spew_text(USERS_FILE, text);
+	put_text(text);
 }
 
 /* The rule, as users.h has it in words. */
@@ -84,7 +84,7 @@ static void every_bit(void **state)
 	uint8_t key[X25519_BYTES];
 
 	(void)state;
-	spew_text(USERS_FILE, "{\"a\": {\"x25519\": \"" KEY_1 "\"}, \"b\": {}}");
+	put_text("{\"a\": {\"x25519\": \"" KEY_1 "\"}, \"b\": {}}");
 	for (size_t i = 0; i < 8 * sizeof key; i++) {
 		memcpy(key, key_1, sizeof key);
 		key[i / 8] ^= (uint8_t)(1 << i % 8);
@@ -198,12 +198,12 @@ static void speaks_classic(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_FOLDER("a key is judged right for every account there can be", every_combination),
-		T_FOLDER("one bit off is another key", every_bit),
-		T_FOLDER("an account that is not classic is refused there, at the same cost",
+		T_BOTH("a key is judged right for every account there can be", every_combination),
+		T_BOTH("one bit off is another key", every_bit),
+		T_BOTH("an account that is not classic is refused there, at the same cost",
 			classic_refuses),
-		T_FOLDER("beside a key the password counts, whatever the mode", checked),
-		T_FOLDER("the classic protocol is spoken with a password and no mode",
+		T_BOTH("beside a key the password counts, whatever the mode", checked),
+		T_BOTH("the classic protocol is spoken with a password and no mode",
 			speaks_classic),
 	};
 	return RUN(tests);

@@ -1,34 +1,21 @@
 /* The credential store, asked: who may log in, and at what cost. */
-#include "unit.h"
+#include "accounts.h"
 
-#include "../../store/users.h"
+#include <argon2.h>
 
-static struct err e;
+#include "../../store/users_text.h"
 
 static int load_text(const void *text, size_t n)
 {
 	struct users *u = NULL;
 	int rc;
 
-	spew(USERS_FILE, text, n);
+	put(text, n);
 	e.code = 0;
-	rc = users_load(folder.fd, &u, NULL, &e);
+	rc = users_load(accounts, &u, &e);
 	users_free(u);
 	return rc;
 }
-
-static struct users *load(const char *text)
-{
-	struct users *u;
-
-	spew_text(USERS_FILE, text);
-	if (users_load(folder.fd, &u, NULL, &e) != 0) {
-		fail_msg("%s", e.text);
-	}
-	return u;
-}
-
-#define PHC "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
 
 static bool login(const struct users *u, const char *name, const char *password)
 {
@@ -44,9 +31,9 @@ static void logins(void **state)
 	bool ok = true;
 
 	(void)state;
-	spew_text(USERS_FILE, "{\"plain\": \"pass\", \"none\": {\"note\": 1}}");
-	assert_int_equal(users_add(folder.fd, "hard", "secret", 6, &e), 0);
-	assert_int_equal(users_load(folder.fd, &u, NULL, &e), 0);
+	put_text("{\"plain\": \"pass\", \"none\": {\"note\": 1}}");
+	assert_int_equal(users_add(accounts, "hard", "secret", 6, &e), 0);
+	assert_int_equal(users_load(accounts, &u, &e), 0);
 	assert_true(login(u, "plain", "pass"));
 	assert_false(login(u, "plain", "pass "));
 	assert_false(login(u, "plain", "pas"));
@@ -64,6 +51,47 @@ static void logins(void **state)
 	assert_int_equal(users_login(u, "plain", "pass\0x", 6, NULL, &ok, &e), 0);
 	assert_false(ok);
 	users_free(u);
+}
+
+/* An empty password opens nothing, whatever is stored. */
+static void empty_passwords(void **state)
+{
+	char phc[128], text[256], long_one[1025] = {0};
+	struct users *u;
+	bool ok = true;
+
+	(void)state;
+	assert_int_equal(argon2id_hash_encoded(1, 8, 1, "", 0, "saltsalt", 8, 32, phc, sizeof phc),
+		ARGON2_OK);
+	(void)snprintf(
+		text, sizeof text, "{\"plain\": \"\", \"hard\": {\"password\": \"%s\"}}", phc);
+	u = load(text);
+	assert_false(login(u, "plain", ""));
+	assert_false(login(u, "hard", ""));
+	assert_int_equal(users_login(u, "hard", long_one, sizeof long_one, NULL, &ok, &e), 0);
+	assert_false(ok);
+	assert_true(users_is_plain(u, "plain"));
+	assert_false(users_is_plain(u, "hard") || users_is_plain(u, "nobody"));
+	users_free(u);
+}
+
+/* What no reading lets through would open nothing either. */
+static void slipped_through(void **state)
+{
+	const uint8_t key[X25519_BYTES] = {0};
+	struct users u;
+	bool ok = true;
+
+	(void)state;
+	users_free(load("{}")); /* the allocator of the store */
+	u = (struct users){.root = json_pack("{s:{s:s, s:s, s:{s:s, s:i}}}", "a", USERS_PASSWORD,
+				   "$argon2id$", USERS_KEY_FIELD, "!", USERS_INVITATION, USERS_HASH,
+				   "zz", USERS_EXPIRES, INT_MAX)};
+	assert_refused(users_login(&u, "a", "x", 1, NULL, &ok, &e), e, EX_CONFIG);
+	assert_false(ok);
+	assert_int_equal(users_judge_key(&u, "a", key, NULL), USERS_REFUSED);
+	assert_false(users_invited(&u, "a", secret_1, 0));
+	json_decref(u.root);
 }
 
 static void login_lengths(void **state)
@@ -88,9 +116,9 @@ static void login_lengths(void **state)
 	(void)snprintf(text, sizeof text, "{\"a\": \"%s\"}", password);
 	assert_int_equal(load_text(text, strlen(text)), -1);
 	assert_int_equal(e.code, EX_CONFIG);
-	spew_text(USERS_FILE, "{}");
-	assert_int_equal(users_add(folder.fd, "b", password, MAX, &e), 0);
-	assert_int_equal(users_load(folder.fd, &u, NULL, &e), 0);
+	put_text("{}");
+	assert_int_equal(users_add(accounts, "b", password, MAX, &e), 0);
+	assert_int_equal(users_load(accounts, &u, &e), 0);
 	assert_false(login(u, "b", password)); /* 1025: refused, not cut to what fits */
 	password[MAX] = '\0';
 	assert_true(login(u, "b", password));
@@ -165,11 +193,13 @@ static void each_in_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_FOLDER("plain, hashed, absent and unknown accounts are judged right", logins),
-		T_FOLDER("unknown, wrong and absent passwords compute alike", same_work),
-		T_FOLDER("passwords count to their last byte, and beyond 1024 are refused",
+		T_BOTH("plain, hashed, absent and unknown accounts are judged right", logins),
+		T_BOTH("an empty password opens nothing", empty_passwords),
+		T_MEMORY("what no reading lets through opens nothing either", slipped_through),
+		T_BOTH("unknown, wrong and absent passwords compute alike", same_work),
+		T_BOTH("passwords count to their last byte, and beyond 1024 are refused",
 			login_lengths),
-		T_FOLDER("accounts are visited in the file's order", each_in_order),
+		T_BOTH("accounts are visited in the file's order", each_in_order),
 	};
 	return RUN(tests);
 }
