@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "../crypto/file.h"
+#include "hints.h"
 
 int box_open(struct box *b, int root, const char *user, struct err *e)
 {
@@ -55,23 +55,6 @@ bool box_same_file(const struct index_file *a, const struct stat *st)
 	return a->bytes == b.bytes && a->inode == b.inode && a->mtime_ns == b.mtime_ns;
 }
 
-bool box_is_delivering(const struct box *b, const struct index_record *r)
-{
-	char name[NAME_MAX + 1];
-	bool busy;
-	int fd;
-
-	memcpy(name, r->name, r->name_n);
-	name[r->name_n] = '\0';
-	fd = openat(b->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0) {
-		return false;
-	}
-	busy = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-	(void)close(fd);
-	return busy;
-}
-
 int box_by_time(const void *a, const void *b)
 {
 	const struct index_record *x = a, *y = b;
@@ -82,24 +65,138 @@ int box_by_time(const void *a, const void *b)
 	return memcmp(x->id, y->id, sizeof x->id);
 }
 
-int box_has_inode(const struct box *b, const struct stat *wanted, struct err *e)
+int box_check_writable(const struct box *b, struct err *e)
 {
-	DIR *d = file_read_names(b->dir);
-	const struct dirent *entry;
-	struct stat st;
-	int found = 0;
+	if (b->ix.fd < 0 || !b->ix.writable) {
+		errno = b->ix.why;
+		return err_sys(e, EX_TEMPFAIL, "cannot open the index of mailbox %s", b->user);
+	}
+	return faccessat(b->dir, ".", W_OK, AT_EACCESS) == 0
+		       ? 0
+		       : err_sys(e, EX_TEMPFAIL, "cannot write mailbox %s", b->user);
+}
 
-	if (d == NULL) {
-		return err_sys(e, EX_TEMPFAIL, "cannot read mailbox %s", b->user);
+/* --- suspects --- */
+
+static uint32_t *suspect_of(const struct box_scan *scan, const char *user)
+{
+	uint32_t h = 2166136261u; /* FNV-1a; users who share a counter only look more often */
+
+	for (; *user != '\0'; user++) {
+		h = (h ^ (uint8_t)*user) * 16777619u;
 	}
-	/* not d_ino: overlays and btrfs put other numbers there */
-	while (found == 0 && (errno = 0, entry = readdir(d)) != NULL) {
-		found = fstatat(b->dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-			st.st_ino == wanted->st_ino && st.st_dev == wanted->st_dev;
+	return &scan->suspects[h % BOX_SUSPECTS];
+}
+
+void box_suspect(const struct box_scan *scan, const char *user)
+{
+	if (scan->suspects != NULL) {
+		(void)__atomic_add_fetch(suspect_of(scan, user), 1, __ATOMIC_ACQ_REL);
 	}
-	if (found == 0 && errno != 0) {
-		found = err_sys(e, EX_TEMPFAIL, "cannot read mailbox %s", b->user);
+}
+
+uint32_t box_suspicion(const struct box_scan *scan, const char *user)
+{
+	return __atomic_load_n(suspect_of(scan, user), __ATOMIC_ACQUIRE);
+}
+
+bool box_is_sound(const struct box *b, const struct box_scan *scan, struct index_head *head)
+{
+	struct index_head now = {0};
+
+	box_folder_time(b, &now);
+	return index_read_head(&b->ix, head) == 0 && !head->dirty && head->epoch == scan->epoch &&
+	       head->mtime_s == now.mtime_s && head->mtime_ns == now.mtime_ns;
+}
+
+bool box_is_current(const struct box *b, const struct box_scan *scan, struct index_head *head)
+{
+	return box_is_sound(b, scan, head) &&
+	       (scan->suspects == NULL || head->suspicion == box_suspicion(scan, b->user));
+}
+
+/* --- hints --- */
+
+int box_locate(struct box *b, const struct mailbox_ref *ref, struct buf *scratch,
+	struct index_record *r, struct err *e)
+{
+	struct mailbox_ref hinted = *ref;
+	struct index_head head;
+	struct hints h;
+	bool found;
+
+	if (b->ix.fd < 0) {
+		return 0;
 	}
-	(void)closedir(d);
-	return found;
+	if (index_find_at(&b->ix, ref, scratch, r)) {
+		return 1;
+	}
+	hints_open(&h, b->dir);
+	found = hints_find(&h, ref->id, &hinted.where);
+	hints_close(&h);
+	if (found && index_find_at(&b->ix, &hinted, scratch, r) && r->state != INDEX_DEAD) {
+		return 1; /* one that was removed may have come back under its id */
+	}
+	/* what is not a file yet is not in .ids either */
+	if (index_read_head(&b->ix, &head) == 0 && head.unsettled_from >= INDEX_HEAD) {
+		if (index_load_from(&b->ix, head.unsettled_from, scratch, e) != 0) {
+			return -1;
+		}
+		if (index_search(scratch, 0, ref->id, r)) {
+			r->offset += head.unsettled_from;
+			return 1;
+		}
+	}
+	return index_find(&b->ix, ref, scratch, r, e);
+}
+
+void box_write_hints(const struct box *b, const struct buf *image)
+{
+	struct hints_new n;
+	struct index_record r;
+	uint64_t count = 0;
+	size_t at = INDEX_HEAD;
+	int rc;
+
+	while (index_next(image, &at, &r) > 0) {
+		count += r.state == INDEX_LIVE ? 1 : 0;
+	}
+	if (count < BOX_HINTS_FROM) {
+		return;
+	}
+	rc = hints_begin(&n, b->dir, count);
+	at = INDEX_HEAD;
+	while (rc == 0 && index_next(image, &at, &r) > 0) {
+		if (r.state == INDEX_LIVE) {
+			hints_add(&n, r.id, r.offset);
+		}
+	}
+	(void)hints_finish(&n, rc == 0);
+}
+
+/* --- the whole index anew --- */
+
+/* Write it in place: dirty first and clean last, so a crash between is noticed. What fails here is
+ * a cache that stays dirty; the listing goes on with the image in memory. */
+bool box_write_back(
+	const struct box *b, struct index_head *head, const struct buf *image, bool clean)
+{
+	struct index_head now = {0};
+
+	if (b->ix.fd < 0 || !b->ix.writable) {
+		return false;
+	}
+	head->dirty = true;
+	if (index_write_head(&b->ix, head, NULL) != 0 || ftruncate(b->ix.fd, INDEX_HEAD) != 0 ||
+		file_write_at(b->ix.fd, image->p + INDEX_HEAD, image->n - INDEX_HEAD, INDEX_HEAD) !=
+			0) {
+		return false;
+	}
+	box_folder_time(b, &now);
+	box_write_hints(b, image);
+	if (now.mtime_s == head->mtime_s && now.mtime_ns == head->mtime_ns) {
+		box_folder_time(b, head); /* else somebody changed the folder since the look */
+	}
+	head->dirty = !clean;
+	return index_write_head(&b->ix, head, NULL) == 0;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "index.h"
+#include "journal.h"
 
 struct box {
 	int dir;
@@ -14,93 +15,124 @@ struct box {
 	const char *user; /* the caller's */
 };
 
-/* Where a message was linked: what confirming or undoing needs. */
-struct box_place {
-	char name[NAME_MAX + 1];
-	uint64_t where;
-};
+/* Messages: smaller mailboxes need no .ids, their whole index is a few blocks. */
+enum { BOX_HINTS_FROM = 256 };
 
-/* What of the engine a listing needs. */
+/* What of the engine a mailbox needs. */
 struct box_scan {
 	uint64_t epoch;
 	mailbox_describe *describe;
+	struct journal *journal;
+	/* A counter for each hash of a user's name, shared: how often an index was found to lack
+	 * something that the journal has. NULL beside the keeper. */
+	uint32_t *suspects;
+	bool *crashed; /* shared: files of journaled messages may not be whole. NULL: as false */
+	bool unkept;   /* so they may, and nobody is to write them again: the journal is read */
 };
+
+enum { BOX_SUSPECTS = 4096 };
 
 /* --- box.c: the folder, and what can be told of its files --- */
 
 /* 0, or -1 (EX_TEMPFAIL, naming the mailbox: missing, a symlink, not readable). */
 int box_open(struct box *b, int root, const char *user, struct err *e);
 void box_close(struct box *b);
+/* Can files be made in it? 0, or -1 (EX_TEMPFAIL). */
+int box_check_writable(const struct box *b, struct err *e);
 
 /* The modification time of the folder, for the index's header. */
 void box_folder_time(const struct box *b, struct index_head *h);
+/* Does the index tell what is in the folder and the journal? The caller holds its lock. *head is
+ * read. */
+bool box_is_current(const struct box *b, const struct box_scan *scan, struct index_head *head);
+/* The same, whoever suspects it: offsets in it hold, and nobody has changed the folder. */
+bool box_is_sound(const struct box *b, const struct box_scan *scan, struct index_head *head);
+/* The record of a message: at its hint, where .ids has it, among what came last, or wherever it
+ * is. As index_find. The caller holds the lock. */
+int box_locate(struct box *b, const struct mailbox_ref *ref, struct buf *scratch,
+	struct index_record *r, struct err *e);
+/* Write .ids anew, by an image of the index; this changes the folder's time. What fails costs time
+ * later. */
+void box_write_hints(const struct box *b, const struct buf *image);
+/* Write the index anew, by an image. What fails (false, errno) leaves one that is not current, and
+ * so does !clean. */
+bool box_write_back(
+	const struct box *b, struct index_head *head, const struct buf *image, bool clean);
 /* What identifies a file, and whether it is still the one that was noted. */
 struct index_file box_file(const struct stat *st);
 bool box_same_file(const struct index_file *a, const struct stat *st);
-/* Is a PENDING message still being delivered? Its draft holds a lock on the inode until the
- * delivery has ended, whichever way; no process number could tell that across a restart. */
-bool box_is_delivering(const struct box *b, const struct index_record *r);
-/* 1 when a name in the folder is this inode, 0, or -1. Reads the whole folder: for recovery. */
-int box_has_inode(const struct box *b, const struct stat *wanted, struct err *e);
 /* Compare two struct index_record by (time, id), for qsort. */
 int box_by_time(const void *a, const void *b);
 
+/* His index lacks something that the journal has. Nobody takes that back: each index notes which
+ * suspicion it was brought in line after, so that neither another user of the same hash nor a
+ * process that is killed at it makes it forgotten. */
+void box_suspect(const struct box_scan *scan, const char *user);
+uint32_t box_suspicion(const struct box_scan *scan, const char *user);
+
+/* --- describe.c: what a file says of itself --- */
+
+/* Opened without following or waiting. buf: MAILBOX_HEAD_MAX bytes of scratch. *has_id: its id and
+ * exact time were stored with it. 1, 0 when it is gone or no regular file, or -1: a fault that may
+ * pass says nothing of the file. */
+int box_describe(const struct box *b, const struct box_scan *scan, const char *name, uint8_t *buf,
+	struct mailbox_meta *meta, bool *has_id, struct stat *st, struct err *e);
+
 /* --- rescan.c: after a restart, a crash, or a change by hand --- */
 
-/* Bring the index in line with the folder: keep what is there, add what is new, drop what is gone.
- * The caller holds the exclusive lock. The result is in image, and in the file where it can be
- * written. */
+/* Bring the index in line with the folder and the journal: keep what is there, add what is new,
+ * drop what is gone. The caller holds the exclusive lock. The result is in image, and in the file
+ * where it can be written. */
 int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, struct err *e);
 
 /* --- listing.c: reading --- */
 
-int box_list(
-	struct box *b, const struct box_scan *scan, mailbox_visit *visit, void *arg, struct err *e);
+int box_list(struct box *b, const struct box_scan *scan, const struct mailbox_key *from,
+	mailbox_visit *visit, void *arg, struct err *e);
 /* In the order of arrival, behind a message; see mailbox.h. after may be NULL. */
 int box_list_behind(struct box *b, const struct box_scan *scan, const uint8_t *after,
 	mailbox_visit *visit, void *arg, struct err *e);
+int box_usage(struct box *b, const struct box_scan *scan, struct mailbox_usage *out, struct err *e);
+
 /* What the index tells of one message. */
 struct box_found {
 	struct mailbox_meta meta;
-	char name[NAME_MAX + 1]; /* of its file */
+	bool in_journal;
+	char name[NAME_MAX + 1]; /* of its file; in_journal: nothing */
 	struct index_file file;
 	uint64_t where; /* its record */
+	int fd;         /* its file, open for reading, checked to be the right one; or -1. Owned. */
 };
 
-/* Find a message, and open its file for reading, checked to be the one that the record tells of.
- * The descriptor, or -1 (EX_NOINPUT: gone). */
+/* Find a message. 0, or -1 (EX_NOINPUT: gone; EX_DATAERR: it cannot be opened). */
 int box_find(struct box *b, const struct box_scan *scan, const struct mailbox_ref *ref,
 	struct box_found *found, struct err *e);
-/* Does the folder hold this message? After a crash: it is looked at, not the index. 1, 0, or -1. */
-int box_holds(struct box *b, const struct box_scan *scan, const uint8_t id[static MAILBOX_ID_BYTES],
-	struct err *e);
-/* The file of a message, open for reading, its size checked against what was delivered. The
- * descriptor, or -1 (EX_NOINPUT gone, EX_DATAERR damaged). */
-int box_open_message(struct box *b, const struct box_scan *scan, const struct mailbox_ref *ref,
-	uint64_t *size, struct err *e);
-/* -1, EX_NOINPUT. */
-int box_gone(const struct box *b, struct err *e);
 
-/* --- link.c: changing --- */
+/* --- change.c: changing --- */
 
-/* Where a message stands that is to be linked: as linkat(2) takes it. */
+/* Where the inode of a message stands: as linkat(2) takes it. */
 struct box_source {
 	int dir;
 	const char *path;
 	int flags;
 };
 
-/* Link a message, whose file is as st says, under a free name, and note it in the index as PENDING.
- * 0, or -1 and nothing is linked. */
-int box_link(struct box *b, const struct box_source *from, const struct mailbox_meta *meta,
-	const struct stat *st, struct box_place *place, struct err *e);
-/* List the message; the folder was synced. 0, or -1. */
-int box_confirm(struct box *b, const struct mailbox_meta *meta, const struct box_place *place,
+/* List a message that the journal holds. 0, or -1. */
+int box_add(struct box *b, const struct mailbox_meta *meta, const struct journal_mark *mark,
 	struct err *e);
-/* Take a linked message back. 0, or -1. */
-int box_undo(struct box *b, const struct mailbox_meta *meta, const struct box_place *place,
-	struct err *e);
-/* Remove a message that box_find found. 0, or -1. */
+/* Link a file under a free name, and list it. 0, or -1 and nothing is linked. */
+int box_put(struct box *b, const struct box_source *from, const struct mailbox_meta *meta,
+	const struct stat *st, struct err *e);
+/* Remove a message: its file, if it has one, and from the list. 0, or -1. */
 int box_remove(struct box *b, const struct box_found *found, struct err *e);
+
+/* Makes the file of a message that is in the journal: *from and *st. *from is valid until the next
+ * call. 0, 1 when the journal does not know it any more, or -1. */
+typedef int box_maker(void *arg, const struct index_record *r, struct box_source *from,
+	struct stat *st, struct err *e);
+/* Make files of some of the messages of this segment (at most `most`). *handled grows by those, and
+ * by those that were removed before. 1: there may be more; 0; or -1. */
+int box_settle(struct box *b, const struct box_scan *scan, uint64_t segment, unsigned most,
+	box_maker *make, void *arg, size_t *handled, struct err *e);
 
 #endif

@@ -8,8 +8,9 @@
 #include <sys/stat.h>
 
 #include "../crypto/file.h"
+#include "filename.h"
 
-static const char magic[8] = {'S', '3', '6', '1', 'I', 'D', 'X', '3'};
+static const char magic[8] = {'S', '3', '6', '1', 'I', 'D', 'X', '4'};
 
 enum { STATE_AT = 8, SUMMED_FROM = 9 };
 
@@ -23,22 +24,49 @@ static uint32_t fnv1a(const uint8_t *p, size_t n)
 	return h;
 }
 
-int index_open(struct index *ix, int dir, struct err *e)
+static int open_regular(int dir, int how, int *fd)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
 	struct stat st;
 
-	ix->writable = true;
-	ix->fd = openat(dir, ".index", O_RDWR | O_CREAT | flags, 0600);
-	if (ix->fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+	*fd = openat(dir, ".index", how | flags, 0600);
+	if (*fd >= 0) {
+		int why = fstat(*fd, &st) != 0 ? errno : S_ISREG(st.st_mode) ? 0 : ELOOP;
+		if (why != 0) {
+			(void)close(*fd);
+			*fd = -1;
+			errno = why;
+		}
+	}
+	return *fd >= 0 ? 0 : -1;
+}
+
+/* What is no regular file is moved aside, once: a cache must not stand in the mail's way. */
+int index_open(struct index *ix, int dir, struct err *e)
+{
+	int rc = open_regular(dir, O_RDWR | O_CREAT, &ix->fd);
+
+	if (rc != 0 && (errno == ELOOP || errno == ENXIO || errno == EISDIR) &&
+		renameat(dir, ".index", dir, ".index.bad") == 0) {
+		rc = open_regular(dir, O_RDWR | O_CREAT, &ix->fd);
+	}
+	if (rc != 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
 		return err_sys(e, EX_TEMPFAIL, "cannot open .index");
 	}
-	if (ix->fd < 0) {
-		ix->writable = false;
-		ix->fd = openat(dir, ".index", O_RDONLY | flags);
+	ix->writable = rc == 0;
+	ix->why = rc == 0 ? 0 : errno;
+	if (rc != 0) {
+		(void)open_regular(dir, O_RDONLY, &ix->fd);
 	}
-	if (ix->fd >= 0 && (fstat(ix->fd, &st) != 0 || !S_ISREG(st.st_mode))) {
-		index_close(ix);
+	return 0;
+}
+
+int index_look(struct index *ix, int dir, struct err *e)
+{
+	ix->writable = false;
+	if (open_regular(dir, O_RDONLY, &ix->fd) != 0 &&
+		(errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+		return err_sys(e, EX_TEMPFAIL, "cannot open .index");
 	}
 	return 0;
 }
@@ -72,12 +100,23 @@ void index_unlock(const struct index *ix)
 	}
 }
 
+enum { FLAGS_AT = 28 };
+
+/* A damaged header would let messages of the journal be overlooked: its sum, but for the last bit.
+ */
+static uint32_t head_flags(uint8_t raw[static INDEX_HEAD], bool dirty)
+{
+	put_u32le(raw + FLAGS_AT, 0);
+	return (fnv1a(raw, INDEX_HEAD) & ~1u) | (dirty ? 1 : 0);
+}
+
 int index_read_head(const struct index *ix, struct index_head *h)
 {
 	uint8_t raw[INDEX_HEAD];
+	uint32_t flags;
 
 	*h = (struct index_head){0};
-	if (ix->fd < 0 || pread(ix->fd, raw, sizeof raw, 0) != (ssize_t)sizeof raw ||
+	if (ix->fd < 0 || file_read_at(ix->fd, raw, sizeof raw, 0) != (ssize_t)sizeof raw ||
 		memcmp(raw, magic, sizeof magic) != 0) {
 		return -1;
 	}
@@ -85,22 +124,25 @@ int index_read_head(const struct index *ix, struct index_head *h)
 	h->epoch = get_u64le(&c);
 	h->mtime_s = get_u64le(&c);
 	h->mtime_ns = get_u32le(&c);
-	h->dirty = get_u32le(&c) != 0;
+	flags = get_u32le(&c);
+	h->dirty = (flags & 1) != 0;
+	h->unsettled_from = get_u64le(&c);
+	h->counted_to = get_u64le(&c);
+	h->usage.messages = get_u64le(&c);
+	h->usage.bytes = get_u64le(&c);
+	h->suspicion = get_u32le(&c);
+	if (flags != head_flags(raw, h->dirty)) {
+		*h = (struct index_head){0};
+		return -1;
+	}
 	return 0;
 }
 
-static int write_at(int fd, const void *p, size_t n, uint64_t offset, struct err *e)
+static int write_at(const struct index *ix, const void *p, size_t n, uint64_t offset, struct err *e)
 {
-	ssize_t k;
-
-	do {
-		k = pwrite(fd, p, n, (off_t)offset);
-	} while (k < 0 && errno == EINTR);
-	if (k >= 0 && (size_t)k != n) {
-		errno = ENOSPC; /* what a short write to a file means */
-		k = -1;
-	}
-	return k < 0 ? err_sys(e, EX_TEMPFAIL, "cannot write .index") : 0;
+	return file_write_at(ix->fd, p, n, offset) == 0
+		       ? 0
+		       : err_sys(e, EX_TEMPFAIL, "cannot write .index");
 }
 
 int index_write_head(const struct index *ix, const struct index_head *h, struct err *e)
@@ -111,8 +153,13 @@ int index_write_head(const struct index *ix, const struct index_head *h, struct 
 	put_u64le(raw + 8, h->epoch);
 	put_u64le(raw + 16, h->mtime_s);
 	put_u32le(raw + 24, h->mtime_ns);
-	put_u32le(raw + 28, h->dirty ? 1 : 0);
-	return write_at(ix->fd, raw, sizeof raw, 0, e);
+	put_u64le(raw + 32, h->unsettled_from);
+	put_u64le(raw + 40, h->counted_to);
+	put_u64le(raw + 48, h->usage.messages);
+	put_u64le(raw + 56, h->usage.bytes);
+	put_u32le(raw + 64, h->suspicion);
+	put_u32le(raw + FLAGS_AT, head_flags(raw, h->dirty));
+	return write_at(ix, raw, sizeof raw, 0, e);
 }
 
 int index_encode(struct buf *out, const struct index_record *r)
@@ -126,6 +173,7 @@ int index_encode(struct buf *out, const struct index_record *r)
 	f[10] = (uint8_t)r->source_n;
 	put_u16le(f + 12, (uint16_t)r->title_n);
 	put_u16le(f + 14, (uint16_t)r->name_n);
+	put_u32le(f + 16, r->copy);
 	memcpy(f + 20, r->id, MAILBOX_ID_BYTES);
 	put_u64le(f + 36, (uint64_t)r->time_us);
 	put_u64le(f + 44, r->chars);
@@ -159,7 +207,7 @@ static int decode(struct cursor *c, struct index_record *r)
 	(void)get_u8(c);
 	r->title_n = get_u16le(c);
 	r->name_n = get_u16le(c);
-	(void)get_u32le(c);
+	r->copy = get_u32le(c);
 	id = get_bytes(c, MAILBOX_ID_BYTES);
 	r->time_us = (int64_t)get_u64le(c);
 	r->chars = get_u64le(c);
@@ -171,7 +219,7 @@ static int decode(struct cursor *c, struct index_record *r)
 	r->name = (const char *)get_bytes(c, r->name_n);
 	if (c->failed || (size_t)(c->p - start) != n || r->source_n > USER_NAME_MAX ||
 		r->title_n > MAILBOX_TITLE_BYTES || r->name_n > 255 ||
-		(r->state != INDEX_LIVE && r->state != INDEX_PENDING && r->state != INDEX_DEAD)) {
+		(r->state != INDEX_LIVE && r->state != INDEX_JOURNAL && r->state != INDEX_DEAD)) {
 		return -1;
 	}
 	memcpy(r->id, id, MAILBOX_ID_BYTES);
@@ -191,7 +239,7 @@ int index_append(
 	end = end < INDEX_HEAD ? INDEX_HEAD : end;
 	if (index_encode(&record, r) != 0) {
 		err_set(e, EX_TEMPFAIL, "cannot append to .index: out of memory");
-	} else if (write_at(ix->fd, record.p, record.n, (uint64_t)end, e) != 0) {
+	} else if (write_at(ix, record.p, record.n, (uint64_t)end, e) != 0) {
 		(void)!ftruncate(ix->fd, end);
 	} else {
 		*offset = (uint64_t)end;
@@ -201,41 +249,39 @@ int index_append(
 	return rc;
 }
 
-int index_load(const struct index *ix, struct buf *image, struct err *e)
+int index_load_from(const struct index *ix, uint64_t offset, struct buf *image, struct err *e)
 {
 	struct stat st;
+	ssize_t n;
 
+	image->n = 0;
 	if (ix->fd < 0) {
 		return 0;
 	}
 	if (fstat(ix->fd, &st) != 0) {
 		return err_sys(e, EX_TEMPFAIL, "cannot read .index");
 	}
-	if (st.st_size > INDEX_FILE_MAX) {
+	if (st.st_size > INDEX_FILE_MAX || (uint64_t)st.st_size <= offset) {
 		return 0;
 	}
-	if (buf_reserve(image, (size_t)st.st_size) != 0) {
+	if (buf_reserve(image, (size_t)st.st_size - offset) != 0) {
 		return err_set(e, EX_TEMPFAIL, "cannot read .index: out of memory");
 	}
-	while (image->n < (size_t)st.st_size) {
-		ssize_t k = pread(ix->fd, image->p + image->n, (size_t)st.st_size - image->n,
-			(off_t)image->n);
-		if (k < 0 && errno != EINTR) {
-			return err_sys(e, EX_TEMPFAIL, "cannot read .index");
-		}
-		if (k == 0) {
-			break;
-		}
-		image->n += k > 0 ? (size_t)k : 0;
+	n = file_read_at(ix->fd, image->p, (size_t)st.st_size - offset, offset);
+	if (n < 0) {
+		return err_sys(e, EX_TEMPFAIL, "cannot read .index");
 	}
+	image->n = (size_t)n;
 	return 0;
+}
+
+int index_load(const struct index *ix, struct buf *image, struct err *e)
+{
+	return index_load_from(ix, 0, image, e);
 }
 
 int index_next(const struct buf *image, size_t *at, struct index_record *r)
 {
-	if (*at < INDEX_HEAD) {
-		*at = INDEX_HEAD;
-	}
 	if (*at >= image->n) {
 		return 0;
 	}
@@ -248,8 +294,7 @@ int index_next(const struct buf *image, size_t *at, struct index_record *r)
 	return 1;
 }
 
-/* Is the record at this offset the one of this message? */
-static bool find_at(const struct index *ix, const struct mailbox_ref *ref, struct buf *scratch,
+bool index_find_at(const struct index *ix, const struct mailbox_ref *ref, struct buf *scratch,
 	struct index_record *r)
 {
 	ssize_t k;
@@ -257,7 +302,7 @@ static bool find_at(const struct index *ix, const struct mailbox_ref *ref, struc
 	if (ref->where < INDEX_HEAD || buf_reserve(scratch, INDEX_RECORD_MAX) != 0) {
 		return false;
 	}
-	k = pread(ix->fd, scratch->p, INDEX_RECORD_MAX, (off_t)ref->where);
+	k = file_read_at(ix->fd, scratch->p, INDEX_RECORD_MAX, ref->where);
 	struct cursor c = cursor_over(scratch->p, k < 0 ? 0 : (size_t)k);
 	if (decode(&c, r) < 0 || memcmp(r->id, ref->id, sizeof r->id) != 0) {
 		return false;
@@ -266,12 +311,10 @@ static bool find_at(const struct index *ix, const struct mailbox_ref *ref, struc
 	return true;
 }
 
-bool index_search(
-	const struct buf *image, const uint8_t id[static MAILBOX_ID_BYTES], struct index_record *r)
+bool index_search(const struct buf *image, size_t from, const uint8_t id[static MAILBOX_ID_BYTES],
+	struct index_record *r)
 {
-	size_t at = 0;
-
-	while (index_next(image, &at, r) > 0) {
+	while (index_next(image, &from, r) > 0) {
 		if (r->state != INDEX_DEAD && memcmp(r->id, id, sizeof r->id) == 0) {
 			return true;
 		}
@@ -285,18 +328,45 @@ int index_find(const struct index *ix, const struct mailbox_ref *ref, struct buf
 	if (ix->fd < 0) {
 		return 0;
 	}
-	if (find_at(ix, ref, scratch, r)) {
+	if (index_find_at(ix, ref, scratch, r)) {
 		return 1;
 	}
 	if (index_load(ix, scratch, e) != 0) {
 		return -1;
 	}
-	return index_search(scratch, ref->id, r) ? 1 : 0;
+	return index_search(scratch, INDEX_HEAD, ref->id, r) ? 1 : 0;
 }
 
 int index_set_state(const struct index *ix, uint64_t offset, enum index_state state, struct err *e)
 {
 	uint8_t byte = (uint8_t)state;
 
-	return write_at(ix->fd, &byte, 1, offset + STATE_AT, e);
+	return write_at(ix, &byte, 1, offset + STATE_AT, e);
+}
+
+int index_replace(const struct index *ix, const struct index_record *r, struct err *e)
+{
+	struct buf record = {0};
+	int rc = index_encode(&record, r);
+
+	rc = rc == 0 ? write_at(ix, record.p, record.n, r->offset, e)
+		     : err_set(e, EX_TEMPFAIL, "cannot write .index: out of memory");
+	buf_free(&record);
+	return rc;
+}
+
+void index_name(const struct index_record *r, char out[static NAME_MAX + 1])
+{
+	char source[USER_NAME_MAX + 1], title[MAILBOX_TITLE_BYTES + 1];
+
+	if (r->name_n > 0) {
+		memcpy(out, r->name, r->name_n);
+		out[r->name_n] = '\0';
+		return;
+	}
+	memcpy(source, r->source, r->source_n);
+	source[r->source_n] = '\0';
+	memcpy(title, r->title, r->title_n);
+	title[r->title_n] = '\0';
+	filename_make(out, source, title, r->copy);
 }

@@ -5,34 +5,44 @@
  * random at each start, so after a power cut or a restart the folder is looked at once), `dirty` is
  * clear (it is set while a folder and its index are being changed, so a killed writer is noticed),
  * and the folder's modification time is the one recorded (so a file that an administrator drops in
- * is noticed).
+ * is noticed), and nobody has suspected it since (box.h).
  *
- * Layout, little-endian. Header, 40 bytes: magic "S361IDX3", epoch u64, folder mtime seconds u64
- * and nanoseconds u32, dirty u32, 8 spare. Record: length u32, checksum u32 (FNV-1a of what follows
- * the state), state u8, damaged u8, source length u8, spare u8, title length u16, name length u16,
- * spare u32, id 16, time u64, chars u64; of the file: bytes u64, inode u64, modification time in ns
- * u64; source, title, name. */
+ * A message stands in it from its delivery on: at first as one that is in the journal (J), then,
+ * without moving, as one that is a file (L).
+ *
+ * Layout, little-endian. Header, 72 bytes: magic "S361IDX4", epoch u64, folder mtime seconds u64
+ * and nanoseconds u32, dirty u32 (its last bit; the others are of FNV-1a over the header with this
+ * field 0), where the first J may stand u64, what the records up to an offset u64 amount to:
+ * messages u64, bytes u64; and suspicion u32, 4 spare. Record: length u32, checksum u32
+ * (FNV-1a of what
+ * follows the state), state u8, damaged u8, source length u8, spare u8, title length u16, name
+ * length u16, copy u32, id 16, time u64, chars u64, bytes u64; of a file its inode u64 and
+ * modification time in ns u64, or of a record in the journal its segment u64 and offset u64;
+ * source, title, name. Without a name it is filename_make(source, title, copy). */
 #ifndef STORE_INDEX_H
 #define STORE_INDEX_H
+
+#include <limits.h>
 
 #include "mailbox.h"
 
 enum {
-	INDEX_HEAD = 40,
+	INDEX_HEAD = 72,
 	INDEX_FIXED = 76,
 	INDEX_FILE_MAX = 1 << 30, /* bytes: millions of messages */
 	INDEX_RECORD_MAX = INDEX_FIXED + 32 + 400 + 255
 };
 
 enum index_state {
-	INDEX_PENDING = 'P', /* linked, but its folder is not synced yet: not listed */
-	INDEX_LIVE = 'L',
-	INDEX_DEAD = 'D' /* removed, or a delivery taken back */
+	INDEX_JOURNAL = 'J',
+	INDEX_LIVE = 'L', /* a file */
+	INDEX_DEAD = 'D'  /* removed */
 };
 
 struct index {
 	int fd; /* -1: there is none that can be used */
 	bool writable;
+	int why; /* the errno of its opening, or of its being written anew, if that failed */
 };
 
 struct index_head {
@@ -40,12 +50,17 @@ struct index_head {
 	uint64_t mtime_s;
 	uint32_t mtime_ns;
 	bool dirty;
+	uint32_t suspicion;      /* which one the index was brought in line after */
+	uint64_t unsettled_from; /* no J stands ahead of it */
+	uint64_t counted_to;     /* of what stands ahead of it, there are: */
+	struct mailbox_usage usage;
 };
 
 /* What tells a file from another one that stands under its name later. */
 struct index_file {
-	uint64_t bytes, inode;
-	int64_t mtime_ns;
+	uint64_t bytes;
+	uint64_t inode;   /* INDEX_JOURNAL: the segment, */
+	int64_t mtime_ns; /* and the offset in it */
 };
 
 /* Text is (pointer, length) into the image that it was read from. */
@@ -57,7 +72,8 @@ struct index_record {
 	uint64_t chars;
 	struct index_file file;
 	const char *source, *title, *name;
-	size_t source_n, title_n, name_n;
+	size_t source_n, title_n, name_n; /* name_n 0: the name is made of the others */
+	uint32_t copy;
 	uint64_t offset; /* of the record in the file */
 	uint64_t rank;   /* by (time, id), from 1; set by a listing */
 };
@@ -65,6 +81,8 @@ struct index_record {
 /* Open, creating it where the folder can be written. What is no regular file is left alone (fd -1).
  * 0, or -1 (EX_TEMPFAIL: out of descriptors). */
 int index_open(struct index *ix, int dir, struct err *e);
+/* As it is, for reading alone: nothing is made or moved. As index_open. */
+int index_look(struct index *ix, int dir, struct err *e);
 void index_close(struct index *ix);
 /* Take the lock, waiting; closing releases it. 0 or -1. */
 int index_lock(const struct index *ix, bool exclusive, struct err *e);
@@ -85,13 +103,23 @@ int index_load(const struct index *ix, struct buf *image, struct err *e);
 /* The record at *at, moving *at behind it. 1, 0 at the end, -1 where the image is damaged. */
 int index_next(const struct buf *image, size_t *at, struct index_record *r);
 
-/* The record of this message in an image that was read. false when there is none. */
-bool index_search(
-	const struct buf *image, const uint8_t id[static MAILBOX_ID_BYTES], struct index_record *r);
+/* The record of this message in an image that was read, from here on. false when there is none. */
+bool index_search(const struct buf *image, size_t from, const uint8_t id[static MAILBOX_ID_BYTES],
+	struct index_record *r);
+/* Is the record at ref->where this message's? Its text points into scratch. */
+bool index_find_at(const struct index *ix, const struct mailbox_ref *ref, struct buf *scratch,
+	struct index_record *r);
 /* The record of this message in the file: at its hint, or wherever it is. Its text points into
  * scratch (empty before). 1, 0 when there is none, or -1. */
 int index_find(const struct index *ix, const struct mailbox_ref *ref, struct buf *scratch,
 	struct index_record *r, struct err *e);
+/* Put another record in the place of the one at r->offset, which is as long. 0 or -1. */
+int index_replace(const struct index *ix, const struct index_record *r, struct err *e);
+/* Read the records from this offset to the end; index_next's offsets then count from there. 0 or
+ * -1. */
+int index_load_from(const struct index *ix, uint64_t offset, struct buf *image, struct err *e);
+/* The name of a record's file. */
+void index_name(const struct index_record *r, char out[static NAME_MAX + 1]);
 int index_set_state(const struct index *ix, uint64_t offset, enum index_state state, struct err *e);
 
 #endif

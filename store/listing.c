@@ -2,49 +2,27 @@
  * be believed. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "box.h"
 
 /* --- listing --- */
 
-/* The index as it is, when its header says that it is current. */
-static bool load_current(struct box *b, const struct box_scan *scan, struct buf *image)
-{
-	struct index_head head, now = {0};
-
-	box_folder_time(b, &now);
-	if (index_read_head(&b->ix, &head) != 0 || head.dirty || head.epoch != scan->epoch ||
-		head.mtime_s != now.mtime_s || head.mtime_ns != now.mtime_ns) {
-		return false;
-	}
-	return index_load(&b->ix, image, NULL) == 0 && image->n >= INDEX_HEAD;
-}
-
 struct sorted {
 	struct index_record *r; /* owned */
 	size_t n, cap;
-	uint64_t still; /* where the first record stands that is still being delivered */
-	bool stale;     /* damaged, or a PENDING record whose process is gone */
 };
 
-/* The LIVE records of an image, by (time, id). */
-static int sort_live(const struct box *b, const struct buf *image, struct sorted *s, struct err *e)
+/* The messages of an image, by (time, id). 0, 1 when the image is damaged, or -1. */
+static int sort_listed(const struct buf *image, struct sorted *s, struct err *e)
 {
 	bool in_order = true;
-	size_t at = 0;
+	size_t at = INDEX_HEAD;
 	struct index_record r;
 	int rc;
 
-	s->still = UINT64_MAX;
 	while ((rc = index_next(image, &at, &r)) > 0) {
-		if (r.state == INDEX_PENDING && !s->stale && !box_is_delivering(b, &r)) {
-			s->stale = true;
-		} else if (r.state == INDEX_PENDING && r.offset < s->still) {
-			s->still = r.offset;
-		}
-		if (r.state != INDEX_LIVE) {
+		if (r.state == INDEX_DEAD) {
 			continue;
 		}
 		if (s->n == s->cap) {
@@ -60,14 +38,13 @@ static int sort_live(const struct box *b, const struct buf *image, struct sorted
 		in_order = in_order && (s->n == 0 || box_by_time(&s->r[s->n - 1], &r) <= 0);
 		s->n++;
 	}
-	s->stale = s->stale || rc < 0;
 	if (!in_order) { /* so there are some */
 		qsort(s->r, s->n, sizeof *s->r, box_by_time);
 	}
 	for (size_t i = 0; i < s->n; i++) {
 		s->r[i].rank = i + 1;
 	}
-	return 0;
+	return rc < 0 ? 1 : 0;
 }
 
 static void meta_of(const struct index_record *r, struct mailbox_meta *meta)
@@ -75,6 +52,7 @@ static void meta_of(const struct index_record *r, struct mailbox_meta *meta)
 	memcpy(meta->id, r->id, sizeof meta->id);
 	meta->time_us = r->time_us;
 	meta->chars = r->chars;
+	meta->bytes = r->file.bytes;
 	meta->index = r->rank;
 	meta->damaged = r->damaged;
 	memcpy(meta->source, r->source, r->source_n);
@@ -83,13 +61,13 @@ static void meta_of(const struct index_record *r, struct mailbox_meta *meta)
 	meta->title[r->title_n] = '\0';
 }
 
-static int visit_all(const struct sorted *s, mailbox_visit *visit, void *arg)
+static int visit_all(const struct sorted *s, size_t first, mailbox_visit *visit, void *arg)
 {
 	struct mailbox_meta meta;
 	struct mailbox_ref ref;
 	int rc = 0;
 
-	for (size_t i = 0; i < s->n && rc == 0; i++) {
+	for (size_t i = first; i < s->n && rc == 0; i++) {
 		const struct index_record *r = &s->r[i];
 		meta_of(r, &meta);
 		memcpy(ref.id, r->id, sizeof ref.id);
@@ -103,23 +81,28 @@ static int visit_all(const struct sorted *s, mailbox_visit *visit, void *arg)
 static int load_fresh(
 	struct box *b, const struct box_scan *scan, bool force, struct buf *image, struct err *e)
 {
+	struct index_head head;
+	bool current = false;
 	int rc = 0;
 
+	image->n = 0;
 	if (!force) {
 		if (index_lock(&b->ix, false, e) != 0) {
 			return -1;
 		}
-		bool current = load_current(b, scan, image);
+		current = box_is_current(b, scan, &head) && index_load(&b->ix, image, NULL) == 0 &&
+			  image->n >= INDEX_HEAD;
 		index_unlock(&b->ix);
-		if (current) {
-			return 0;
-		}
 	}
-	image->n = 0;
+	if (current) {
+		return 0;
+	}
 	if (index_lock(&b->ix, true, e) != 0) {
 		return -1;
 	}
-	if (force || !load_current(b, scan, image)) {
+	image->n = 0;
+	if (force || !box_is_current(b, scan, &head) || index_load(&b->ix, image, NULL) != 0 ||
+		image->n < INDEX_HEAD) {
 		image->n = 0;
 		rc = box_rescan(b, scan, image, e);
 	}
@@ -133,27 +116,44 @@ static int load_sorted(struct box *b, const struct box_scan *scan, struct buf *i
 {
 	int rc = load_fresh(b, scan, false, image, e);
 
-	if (rc == 0) {
-		rc = sort_live(b, image, s, e);
-	}
-	if (rc == 0 && s->stale) {
+	rc = rc == 0 ? sort_listed(image, s, e) : rc;
+	if (rc > 0) {
 		s->n = 0;
 		rc = load_fresh(b, scan, true, image, e);
-		if (rc == 0) {
-			rc = sort_live(b, image, s, e);
-		}
+		rc = rc == 0 ? sort_listed(image, s, e) : rc;
 	}
-	return rc == 0 ? 0 : err_prefix(e, "mailbox %s", b->user);
+	return rc >= 0 ? 0 : err_prefix(e, "mailbox %s", b->user);
 }
 
-int box_list(
-	struct box *b, const struct box_scan *scan, mailbox_visit *visit, void *arg, struct err *e)
+/* How many stand ahead of the key. */
+static size_t count_before(const struct sorted *s, const struct mailbox_key *from)
+{
+	struct index_record key = {.time_us = from->time_us};
+	size_t n = 0, end = s->n;
+
+	memcpy(key.id, from->id, sizeof key.id);
+	while (n < end) {
+		size_t middle = n + (end - n) / 2;
+		if (box_by_time(&s->r[middle], &key) < 0) {
+			n = middle + 1;
+		} else {
+			end = middle;
+		}
+	}
+	return n;
+}
+
+int box_list(struct box *b, const struct box_scan *scan, const struct mailbox_key *from,
+	mailbox_visit *visit, void *arg, struct err *e)
 {
 	struct buf image = {0};
 	struct sorted s = {0};
 	int rc = load_sorted(b, scan, &image, &s, e);
 
-	rc = rc == 0 ? visit_all(&s, visit, arg) : rc;
+	if (rc == 0) {
+		size_t first = from == NULL ? 0 : count_before(&s, from);
+		rc = visit_all(&s, first, visit, arg);
+	}
 	free(s.r);
 	buf_free(&image);
 	return rc;
@@ -170,7 +170,7 @@ int box_list_behind(struct box *b, const struct box_scan *scan, const uint8_t *a
 	mailbox_visit *visit, void *arg, struct err *e)
 {
 	struct buf image = {0};
-	struct sorted s = {0}, behind;
+	struct sorted s = {0};
 	size_t first = 0;
 	int rc = load_sorted(b, scan, &image, &s, e);
 
@@ -184,23 +184,78 @@ int box_list_behind(struct box *b, const struct box_scan *scan, const uint8_t *a
 	if (rc == 0 && after != NULL && first++ == s.n) {
 		rc = err_set(e, EX_NOINPUT, "the message to list behind is not there");
 	}
-	/* what came behind one that is still being delivered waits for it: else that one would
-	 * be listed behind nothing, later */
-	while (rc == 0 && s.n > first && s.r[s.n - 1].offset > s.still) {
-		s.n--;
-	}
 	if (rc == 0) {
-		behind = (struct sorted){.r = s.r + first, .n = s.n - first};
-		rc = visit_all(&behind, visit, arg);
+		rc = visit_all(&s, first, visit, arg);
 	}
 	free(s.r);
 	buf_free(&image);
 	return rc;
 }
 
+/* --- counting --- */
+
+/* What stands behind what was counted before. 0, 1 when the index is damaged, or -1. */
+static int count_tail(struct box *b, struct index_head *head, struct buf *image, struct err *e)
+{
+	uint64_t base = head->counted_to;
+	struct index_record r;
+	size_t at = 0;
+	int rc;
+
+	if (index_load_from(&b->ix, base, image, e) != 0) {
+		return -1;
+	}
+	while ((rc = index_next(image, &at, &r)) > 0) {
+		if (r.state != INDEX_DEAD) {
+			head->usage.messages++;
+			head->usage.bytes += r.file.bytes;
+		}
+	}
+	head->counted_to = base + at;
+	return rc < 0 ? 1 : 0;
+}
+
+/* From an image that a rescan made, when its file could not be written. */
+static void count_image(const struct buf *image, struct mailbox_usage *out)
+{
+	size_t at = INDEX_HEAD;
+	struct index_record r;
+
+	*out = (struct mailbox_usage){0};
+	while (index_next(image, &at, &r) > 0) {
+		if (r.state != INDEX_DEAD) {
+			out->messages++;
+			out->bytes += r.file.bytes;
+		}
+	}
+}
+
+int box_usage(struct box *b, const struct box_scan *scan, struct mailbox_usage *out, struct err *e)
+{
+	struct index_head head;
+	struct buf image = {0};
+	int rc;
+
+	if (index_lock(&b->ix, true, e) != 0) {
+		return -1;
+	}
+	rc = b->ix.fd >= 0 && box_is_current(b, scan, &head) ? count_tail(b, &head, &image, e) : 1;
+	if (rc == 0) {
+		*out = head.usage;
+		(void)index_write_head(&b->ix, &head, NULL); /* else counted again */
+	} else if (rc > 0) {
+		image.n = 0;
+		rc = box_rescan(b, scan, &image, e);
+		count_image(&image, out);
+	}
+	index_unlock(&b->ix);
+	buf_free(&image);
+	return rc == 0 ? 0 : err_prefix(e, "mailbox %s", b->user);
+}
+
 /* --- one message --- */
 
-int box_gone(const struct box *b, struct err *e)
+static int gone(const struct box *b, struct err *e)
 {
 	return err_set(e, EX_NOINPUT, "the message is no longer in mailbox %s", b->user);
 }
@@ -211,6 +266,7 @@ static int find(struct box *b, const struct box_scan *scan, const struct mailbox
 	bool force, struct box_found *found, struct err *e)
 {
 	struct buf image = {0};
+	struct index_head head;
 	struct index_record r;
 	int rc = 0;
 
@@ -218,22 +274,26 @@ static int find(struct box *b, const struct box_scan *scan, const struct mailbox
 		if (index_lock(&b->ix, false, e) != 0) {
 			return -1;
 		}
-		rc = index_find(&b->ix, ref, &image, &r, e);
+		rc = box_locate(b, ref, &image, &r, e);
+		/* a file tells whether it is the right one; a place in the journal may have become
+		 * another's */
+		force = (rc == 0 || (rc > 0 && r.state == INDEX_JOURNAL)) &&
+			!box_is_current(b, scan, &head);
 		index_unlock(&b->ix);
 	}
-	if (rc == 0) {
+	if (rc >= 0 && force) {
 		rc = load_fresh(b, scan, true, &image, e);
-		rc = rc == 0 ? index_search(&image, ref->id, &r) : rc;
+		rc = rc == 0 ? index_search(&image, INDEX_HEAD, ref->id, &r) : rc;
 	}
-	if (rc > 0 && r.state == INDEX_LIVE) {
+	if (rc > 0 && r.state != INDEX_DEAD) {
 		r.rank = 0;
 		meta_of(&r, &found->meta);
-		memcpy(found->name, r.name, r.name_n);
-		found->name[r.name_n] = '\0';
+		found->in_journal = r.state == INDEX_JOURNAL;
+		index_name(&r, found->name);
 		found->file = r.file;
 		found->where = r.offset;
 	} else if (rc >= 0) {
-		rc = box_gone(b, e);
+		rc = gone(b, e);
 	}
 	buf_free(&image);
 	return rc < 0 ? -1 : 0;
@@ -241,29 +301,32 @@ static int find(struct box *b, const struct box_scan *scan, const struct mailbox
 
 /* Find and open. 1: what stands under the name is not the file that the record tells of. */
 static int try_open(struct box *b, const struct box_scan *scan, const struct mailbox_ref *ref,
-	bool force, struct box_found *found, int *fd, struct err *e)
+	bool force, struct box_found *found, struct err *e)
 {
 	struct stat st;
 
-	*fd = -1;
+	found->fd = -1;
 	if (find(b, scan, ref, force, found, e) != 0) {
 		return -1;
 	}
-	*fd = openat(
-		b->dir, found->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	if (*fd < 0 && found->meta.damaged) {
-		return err_set(e, EX_DATAERR, "the message is damaged");
-	}
-	if (*fd < 0 && errno != ENOENT && errno != ELOOP) {
-		return err_sys(e, EX_TEMPFAIL, "cannot open a message of %s", b->user);
-	}
-	if (*fd >= 0 && fstat(*fd, &st) == 0 && box_same_file(&found->file, &st)) {
+	if (found->in_journal) {
 		return 0;
 	}
-	if (*fd >= 0) {
-		(void)close(*fd);
+	found->fd = openat(
+		b->dir, found->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (found->fd < 0 && found->meta.damaged) {
+		return err_set(e, EX_DATAERR, "the message is damaged");
 	}
-	*fd = -1;
+	if (found->fd < 0 && errno != ENOENT && errno != ELOOP) {
+		return err_sys(e, EX_TEMPFAIL, "cannot open a message of %s", b->user);
+	}
+	if (found->fd >= 0 && fstat(found->fd, &st) == 0 && box_same_file(&found->file, &st)) {
+		return 0;
+	}
+	if (found->fd >= 0) {
+		(void)close(found->fd);
+	}
+	found->fd = -1;
 	return 1;
 }
 
@@ -271,42 +334,10 @@ static int try_open(struct box *b, const struct box_scan *scan, const struct mai
 int box_find(struct box *b, const struct box_scan *scan, const struct mailbox_ref *ref,
 	struct box_found *found, struct err *e)
 {
-	int fd, rc = try_open(b, scan, ref, false, found, &fd, e);
+	int rc = try_open(b, scan, ref, false, found, e);
 
 	if (rc > 0) {
-		rc = try_open(b, scan, ref, true, found, &fd, e);
+		rc = try_open(b, scan, ref, true, found, e);
 	}
-	return rc > 0 ? box_gone(b, e) : rc == 0 ? fd : -1;
-}
-
-int box_open_message(struct box *b, const struct box_scan *scan, const struct mailbox_ref *ref,
-	uint64_t *size, struct err *e)
-{
-	struct box_found found;
-	int fd = box_find(b, scan, ref, &found, e);
-
-	if (fd >= 0 && found.meta.damaged) {
-		(void)close(fd);
-		return err_set(e, EX_DATAERR, "the message is damaged");
-	}
-	*size = fd < 0 ? 0 : found.file.bytes;
-	return fd;
-}
-
-int box_holds(struct box *b, const struct box_scan *scan, const uint8_t id[static MAILBOX_ID_BYTES],
-	struct err *e)
-{
-	struct mailbox_ref ref = {0};
-	struct box_found found;
-	struct err why;
-
-	memcpy(ref.id, id, sizeof ref.id);
-	if (find(b, scan, &ref, true, &found, &why) == 0) {
-		return 1;
-	}
-	if (why.code != EX_NOINPUT) {
-		*e = why;
-		return -1;
-	}
-	return 0;
+	return rc > 0 ? gone(b, e) : rc;
 }

@@ -1,185 +1,262 @@
-/* What a crash left in the spool: drafts of nobody are swept, deliveries to several recipients that
- * had begun are completed. See mailbox.h for the states. */
+/* After a crash: what the journal has, and a mailbox may lack, is looked at. See files.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #include "../crypto/file.h"
 #include "files.h"
 
-enum { LOCK_TRIES = 20, LOCK_WAIT_MS = 10 };
-
-/* Does the name in the spool still stand for this file? */
-static bool still_named(const struct files *f, const char *name, int fd)
+void files_suspect_all(const struct files *f, struct entry *entry)
 {
-	struct stat named, ours;
+	char name[USER_NAME_MAX + 1];
 
-	return fstatat(f->spool, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &ours) == 0 &&
-	       named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
+	while (entry_next_name(entry, name)) {
+		box_suspect(&f->scan, name);
+	}
 }
 
-/* Nobody is writing it: its lock can be had. A listing may hold it for a moment, a delivery for
- * longer. The descriptor, or -1. */
-static int open_orphan(const struct files *f, const char *name)
-{
-	int fd = openat(f->spool, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+/* --- ids --- */
 
-	for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-			if (still_named(f, name, fd)) {
-				return fd;
-			}
-			break; /* the delivery ended well meanwhile, and took it away */
+void files_sent_behind(struct files *f, uint64_t number)
+{
+	uint64_t was = __atomic_load_n(&f->shared->sent_behind, __ATOMIC_ACQUIRE);
+
+	while (was < number && !__atomic_compare_exchange_n(&f->shared->sent_behind, &was, number,
+				       false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+	}
+}
+
+bool files_is_sent_behind(const struct files *f)
+{
+	return __atomic_load_n(&f->shared->sent_behind, __ATOMIC_ACQUIRE) >=
+	       journal_oldest(f->journal);
+}
+
+/* Somebody was killed before he had done what a record says. It may not even be on disk, and is
+ * about to be listed. */
+static int take_over(
+	struct files *f, const struct journal_mark *mark, struct entry *entry, struct err *e)
+{
+	if (journal_commit(f->journal, mark, e) != 0) {
+		return -1;
+	}
+	if (entry->once) {
+		files_sent_behind(f, mark->number);
+	}
+	files_suspect_all(f, entry);
+	journal_done(f->journal, mark);
+	return 0;
+}
+
+struct search {
+	struct files *f;
+	uint8_t key[ENTRY_KEY];
+	bool once; /* only what was sent under an id of the sender's, and the caller claims that */
+};
+
+static int matches(void *arg, const struct journal_mark *mark, const struct buf *payload, bool done,
+	struct err *e)
+{
+	const struct search *s = arg;
+	struct entry entry;
+
+	if (entry_get(&entry, payload->p, payload->n) != 0 || entry.kind == ENTRY_REMOVED ||
+		memcmp(entry.key, s->key, sizeof s->key) != 0) {
+		return 0;
+	}
+	if (s->once && entry.once && !done && take_over(s->f, mark, &entry, e) != 0) {
+		return -1;
+	}
+	return !s->once || entry.once ? 1 : 0;
+}
+
+int files_journal_knows(struct files *f, const uint8_t key[static ENTRY_KEY], struct err *e)
+{
+	struct search s = {.f = f, .once = true};
+
+	memcpy(s.key, key, sizeof s.key);
+	return journal_each(f->journal, 0, UINT64_MAX, matches, &s, e);
+}
+
+static int is_wanted(void *arg, const uint8_t key[static ENTRY_KEY], struct err *e)
+{
+	struct files *f = arg;
+	struct search s = {0};
+
+	memcpy(s.key, key, sizeof s.key);
+	return journal_each(f->journal, 0, UINT64_MAX, matches, &s, e);
+}
+
+int files_free_key(struct files *f, const uint8_t key[static ENTRY_KEY], struct err *e)
+{
+	int rc = spool_is_live(&f->spool, key) ? 1 : is_wanted(f, key, e);
+
+	return rc == 0 ? spool_unname(&f->spool, key, e) : rc;
+}
+
+/* --- what is wanted of the spool --- */
+
+struct wanting {
+	const struct buf *keys; /* sorted */
+	uint8_t *wanted;        /* a byte for each */
+};
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, ENTRY_KEY);
+}
+
+static int want(void *arg, const struct journal_mark *mark, const struct buf *payload, bool done,
+	struct err *e)
+{
+	const struct wanting *w = arg;
+	const uint8_t *found;
+	struct entry entry;
+
+	(void)mark;
+	(void)done;
+	(void)e;
+	if (entry_get(&entry, payload->p, payload->n) == 0 && entry.kind != ENTRY_REMOVED) {
+		found = bsearch(entry.key, w->keys->p, w->keys->n / ENTRY_KEY, ENTRY_KEY, by_key);
+		if (found != NULL) {
+			w->wanted[(size_t)(found - w->keys->p) / ENTRY_KEY] = 1;
 		}
-		(void)poll(NULL, 0, LOCK_WAIT_MS);
 	}
-	if (fd >= 0) {
-		(void)close(fd);
-	}
-	return -1;
+	return 0;
 }
 
-/* Link and list the message in one mailbox, unless it is there already. */
-static int complete_one(const struct files *f, const char *intent, const struct mailbox_meta *meta,
-	const struct stat *st, const char *user, struct err *e)
+/* For spool_sweep: one look at the journal, however many there are. */
+static int drop_wanted(void *arg, struct buf *keys, struct err *e)
 {
-	const struct box_source from = {.dir = f->spool, .path = intent};
-	struct box_place place;
+	const struct files *f = arg;
+	struct wanting w = {.keys = keys, .wanted = calloc(keys->n / ENTRY_KEY + 1, 1)};
+	size_t n = 0;
+	int rc;
+
+	if (w.wanted == NULL) {
+		return err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	qsort(keys->p, keys->n / ENTRY_KEY, ENTRY_KEY, by_key);
+	rc = journal_each(f->journal, 0, UINT64_MAX, want, &w, e);
+	for (size_t i = 0; i < keys->n / ENTRY_KEY; i++) {
+		if (w.wanted[i] == 0) {
+			memmove(keys->p + n, keys->p + i * ENTRY_KEY, ENTRY_KEY);
+			n += ENTRY_KEY;
+		}
+	}
+	keys->n = n;
+	free(w.wanted);
+	return rc;
+}
+
+/* --- mailboxes --- */
+
+struct recovery {
+	struct files *f;
+	struct buf looked; /* names of mailboxes that were looked at, each with its NUL */
+	int rc;            /* of those that could not be */
+	struct err *e;
+};
+
+static bool was_looked_at(const struct recovery *r, const char *user)
+{
+	for (size_t at = 0; at < r->looked.n;) {
+		const char *name = (const char *)r->looked.p + at;
+		if (strcmp(name, user) == 0) {
+			return true;
+		}
+		at += strlen(name) + 1;
+	}
+	return false;
+}
+
+/* Bring one mailbox in line with the journal, files that are not whole included. */
+static int look_at_box(struct recovery *r, const char *user, struct err *e)
+{
+	struct buf image = {0};
 	struct box b;
 	int rc;
 
-	if (box_open(&b, f->root, user, e) != 0) {
-		return faccessat(f->root, user, F_OK, AT_SYMLINK_NOFOLLOW) != 0 ? 0 : -1;
+	if (was_looked_at(r, user)) {
+		return 0;
 	}
-	rc = box_has_inode(&b, st, e);
-	if (rc == 0) { /* or another try of the same message, under its id */
-		rc = box_holds(&b, &f->scan, meta->id, e);
+	if (faccessat(r->f->root, user, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+		return errno == ENOENT /* taken away, and its mail with it */
+			       ? 0
+			       : err_sys(e, EX_TEMPFAIL, "cannot look at mailbox %s", user);
 	}
+	if (buf_append(&r->looked, user, strlen(user) + 1) != 0) {
+		return err_set(e, EX_TEMPFAIL, "cannot recover: out of memory");
+	}
+	if (box_open(&b, r->f->root, user, e) != 0) {
+		return -1;
+	}
+	rc = index_lock(&b.ix, true, e);
 	if (rc == 0) {
-		rc = box_link(&b, &from, meta, st, &place, e);
-		rc = rc == 0 ? file_sync(b.dir, user, e) : rc;
-		rc = rc == 0 ? box_confirm(&b, meta, &place, e) : rc;
-	} else if (rc > 0) {
-		rc = file_sync(b.dir, user, e); /* its record is settled by the next listing */
+		rc = box_rescan(&b, &r->f->scan, &image, e);
+		index_unlock(&b.ix);
 	}
+	buf_free(&image);
 	box_close(&b);
-	return rc;
+	return rc == 0 ? 0 : err_prefix(e, "mailbox %s", user);
 }
 
-/* Read what the message says of itself. 0, 1 when it is no message, or -1. */
-static int describe(const struct files *f, int fd, struct mailbox_meta *meta, struct users_list *to,
-	struct err *e)
+static int visit_crashed(void *arg, const struct journal_mark *mark, const struct buf *payload,
+	bool done, struct err *e)
 {
-	uint8_t *head = malloc(MAILBOX_HEAD_MAX);
-	size_t content_at;
-	ssize_t n = head == NULL ? -1 : pread(fd, head, MAILBOX_HEAD_MAX, 0);
-	int rc;
+	struct recovery *r = arg;
+	char name[USER_NAME_MAX + 1];
+	struct entry entry;
 
-	if (n < 0) {
-		rc = err_sys(e, EX_TEMPFAIL, "cannot read a message in %s", FILES_SPOOL);
-	} else {
-		rc = f->scan.describe(head, (size_t)n, meta, to, &content_at) == 0 ? 0 : 1;
+	(void)done;
+	if (entry_get(&entry, payload->p, payload->n) != 0) {
+		return 0;
 	}
-	free(head);
-	return rc;
-}
-
-static int complete(const struct files *f, const char *intent, int fd, struct err *e)
-{
-	struct mailbox_meta meta = {0};
-	struct users_list to = {0};
-	struct stat st;
-	int rc = fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ? 1 : describe(f, fd, &meta, &to, e);
-
-	if (rc != 0 || hex_decode(meta.id, sizeof meta.id, intent, strlen(intent)) != 0) {
-		users_list_free(&to);
-		return rc < 0 ? -1 : 0; /* not ours: left alone */
-	}
-	for (size_t i = 0; i < to.n;
-		i++) { /* one that fails keeps the intent, and no other waiting */
-		if (complete_one(f, intent, &meta, &st, to.names[i], e) != 0) {
-			rc = -1;
+	journal_not_before(r->f->journal, entry.meta.time_us);
+	while (entry_next_name(&entry, name)) {
+		if (look_at_box(r, name, e) != 0) {
+			box_suspect(&r->f->scan, name); /* the others are still looked at */
+			r->rc = -1;
 		}
 	}
-	users_list_free(&to);
-	if (rc == 0 && unlinkat(f->spool, intent, 0) != 0 && errno != ENOENT) {
-		rc = err_sys(e, EX_TEMPFAIL, "cannot unlink from %s", FILES_SPOOL);
-	}
-	return rc == 0 ? file_sync(f->spool, FILES_SPOOL, e) : rc;
+	journal_done(r->f->journal, mark);
+	return 0;
 }
 
-static int recover_one(const struct files *f, const char *name, struct err *e)
+static int visit_undone(void *arg, const struct journal_mark *mark, const struct buf *payload,
+	bool done, struct err *e)
 {
-	bool draft = strncmp(name, FILES_DRAFT_PREFIX, strlen(FILES_DRAFT_PREFIX)) == 0;
-	int fd, rc = 0;
+	struct recovery *r = arg;
+	struct entry entry;
 
-	if (!draft && strlen(name) != 2 * (size_t)MAILBOX_ID_BYTES) {
+	if (done || journal_in_flight(r->f->journal, mark) ||
+		entry_get(&entry, payload->p, payload->n) != 0) {
 		return 0;
 	}
-	fd = open_orphan(f, name);
-	if (fd < 0) {
-		return 0;
-	}
-	if (!draft) {
-		rc = complete(f, name, fd, e);
-	} else if (unlinkat(f->spool, name, 0) != 0 && errno != ENOENT) {
-		rc = err_sys(e, EX_TEMPFAIL, "cannot unlink from %s", FILES_SPOOL);
-	}
-	(void)close(fd);
-	return rc;
-}
-
-int files_recover_id(struct files *f, const uint8_t id[static MAILBOX_ID_BYTES], struct err *e)
-{
-	char intent[2 * MAILBOX_ID_BYTES + 1];
-	int fd, rc;
-
-	hex_encode(intent, id, MAILBOX_ID_BYTES);
-	fd = openat(f->spool, intent, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0) {
-		return errno == ENOENT ? 0
-				       : err_sys(e, EX_TEMPFAIL, "cannot open a message in %s",
-						 FILES_SPOOL);
-	}
-	/* whoever completes it already is waited for, but not for ever */
-	for (int i = 0; (rc = flock(fd, LOCK_EX | LOCK_NB)) != 0 && i < LOCK_TRIES; i++) {
-		(void)poll(NULL, 0, LOCK_WAIT_MS);
-	}
-	if (rc != 0) {
-		rc = err_set(e, EX_TEMPFAIL, "an earlier delivery is still being completed");
-	} else if (still_named(f, intent, fd)) {
-		rc = complete(f, intent, fd, e);
-	}
-	(void)close(fd);
-	return rc;
+	return take_over(r->f, mark, &entry, e);
 }
 
 int files_recover(struct mailbox *m, struct err *e)
 {
 	struct files *f = (struct files *)m;
-	const struct dirent *entry;
-	int rc = 0;
-	DIR *d;
+	struct recovery r = {.f = f, .e = e};
+	int rc;
 
-	if (f->spool < 0) {
-		return err_set(e, EX_TEMPFAIL, "%s cannot be opened: nothing can be delivered",
-			FILES_SPOOL);
+	if (f->shared == NULL) {
+		return 0; /* the keeper's business */
 	}
-	d = file_read_names(f->spool);
-	if (d == NULL) {
-		return err_sys(e, EX_TEMPFAIL, "cannot read %s", FILES_SPOOL);
+	shared_lock_take(&f->shared->settle); /* no segment goes, or is carried over, meanwhile */
+	if (f->shared->crashed && journal_adopted(f->journal) != 0) {
+		rc = journal_each(f->journal, 0, journal_adopted(f->journal), visit_crashed, &r, e);
+		f->shared->crashed = rc != 0 || r.rc != 0;
+	} else {
+		rc = journal_each(f->journal, 0, UINT64_MAX, visit_undone, &r, e);
 	}
-	while ((errno = 0, entry = readdir(d)) != NULL) {
-		if (entry->d_name[0] != '.' && recover_one(f, entry->d_name, e) != 0) {
-			rc = -1; /* the others are still tried */
-		}
+	buf_free(&r.looked);
+	rc = rc == 0 ? r.rc : rc;
+	if (spool_sweep(&f->spool, drop_wanted, f, rc == 0 ? e : NULL) != 0) {
+		rc = -1;
 	}
-	if (errno != 0) {
-		rc = err_sys(e, EX_TEMPFAIL, "cannot read %s", FILES_SPOOL);
-	}
-	(void)closedir(d);
+	shared_lock_give(&f->shared->settle);
 	/* a folder made just before a crash may not be on disk yet */
-	return rc == 0 ? file_sync(f->root, "the folder of mailboxes", e) : rc;
+	return rc == 0 ? file_sync(f->root, "the folder of mailboxes", e) : -1;
 }

@@ -3,237 +3,276 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "../crypto/file.h"
-#include "../crypto/hash.h"
+#include "entry.h"
 #include "files.h"
+#include "pending.h"
 
-/* --- one file --- */
-
-static int read_part(int fd, uint8_t *p, size_t cap, off_t offset, size_t *n)
-{
-	*n = 0;
-	while (*n < cap) {
-		ssize_t k = pread(fd, p + *n, cap - *n, offset + (off_t)*n);
-		if (k < 0 && errno != EINTR) {
-			return -1;
-		}
-		if (k == 0) {
-			break;
-		}
-		*n += k > 0 ? (size_t)k : 0;
-	}
-	return 0;
-}
-
-/* Does the content have as many characters as its header says, and all of them valid? 1, 0, or -1
- * when it cannot be read. */
-static int content_agrees(int fd, uint8_t *buf, size_t cap, size_t content_at, uint64_t chars)
-{
-	struct utf8_counter u = {0};
-	off_t at = (off_t)content_at;
-	size_t n;
-
-	do {
-		if (read_part(fd, buf, cap, at, &n) != 0) {
-			return -1;
-		}
-		if (utf8_feed(&u, buf, n, chars) != n) {
-			return 0;
-		}
-		at += (off_t)n;
-	} while (n == cap);
-	return u.count == chars && !u.invalid && u.part_n == 0 ? 1 : 0;
-}
-
-/* The id and the exact time that were stored with the message, or an id made of what identifies it
- * in this folder, and the time of its text (which says nothing of its zone). */
-static void find_id(int fd, const char *name, struct mailbox_meta *meta)
-{
-	struct hash h;
-	uint8_t digest[HASH_BYTES], stored[FILES_XATTR_BYTES];
-
-	if (fd >= 0 && fgetxattr(fd, FILES_XATTR, stored, sizeof stored) == sizeof stored) {
-		struct cursor c = cursor_over(stored + MAILBOX_ID_BYTES, 8);
-		memcpy(meta->id, stored, sizeof meta->id);
-		meta->time_us = (int64_t)get_u64le(&c);
-		return;
-	}
-	hash_begin(&h);
-	hash_add(&h, &meta->time_us, sizeof meta->time_us);
-	hash_add(&h, name, strlen(name));
-	hash_end(&h, digest);
-	memcpy(meta->id, digest, sizeof meta->id);
-}
-
-static void describe_damaged(const char *name, const struct stat *st, struct mailbox_meta *meta)
-{
-	*meta = (struct mailbox_meta){.damaged = true,
-		.time_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000,
-		.source = "?"};
-	(void)escape_text(meta->title, sizeof meta->title, name, strlen(name), false);
-}
-
-/* What an open file is. 0, or -1 when the disk would not tell. */
-static int describe_open(const struct box_scan *scan, int fd, const char *name, uint8_t *buf,
-	struct mailbox_meta *meta, const struct stat *st)
-{
-	size_t n, content_at;
-
-	if (read_part(fd, buf, MAILBOX_HEAD_MAX, 0, &n) != 0) {
-		return -1;
-	}
-	if (scan->describe(buf, n, meta, NULL, &content_at) != 0) {
-		describe_damaged(name, st, meta);
-		return 0;
-	}
-	int agrees = content_agrees(fd, buf, MAILBOX_HEAD_MAX, content_at, meta->chars);
-	if (agrees == 0) {
-		describe_damaged(name, st, meta);
-	}
-	return agrees < 0 ? -1 : 0;
-}
-
-/* What the file is, opened without following or waiting. buf: MAILBOX_HEAD_MAX bytes of scratch. 1,
- * 0 when it is gone or no regular file, or -1: a fault that may pass says nothing of the file. */
-static int describe_file(const struct box *b, const struct box_scan *scan, const char *name,
-	uint8_t *buf, struct mailbox_meta *meta, struct stat *st, struct err *e)
-{
-	int fd = openat(b->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	int rc = 1;
-
-	*meta = (struct mailbox_meta){0};
-	if (fd < 0 && (errno == ENOENT || errno == ELOOP)) {
-		return 0;
-	}
-	if (fd < 0 && (errno == EACCES || errno == EPERM)) {
-		describe_damaged(name, st, meta);
-		find_id(fd, name, meta);
-		return 1;
-	}
-	if (fd < 0 || fstat(fd, st) != 0) {
-		rc = err_sys(e, EX_TEMPFAIL, "cannot open a message");
-	} else if (!S_ISREG(st->st_mode)) {
-		rc = 0;
-	} else if (describe_open(scan, fd, name, buf, meta, st) != 0) {
-		rc = err_sys(e, EX_TEMPFAIL, "cannot read a message");
-	} else {
-		find_id(fd, name, meta);
-	}
-	if (fd >= 0) {
-		(void)close(fd);
-	}
-	return rc;
-}
-
-/* --- the folder against the index --- */
+struct known {
+	struct index_record r;
+	size_t name; /* where it stands in rs->names */
+};
 
 struct rescan {
 	struct box *b;
 	const struct box_scan *scan;
-	struct buf old;             /* the index as it was */
-	struct index_record *known; /* its records that are not DEAD, by name; point into old */
+	struct pending pending; /* what the journal has for this mailbox */
+	struct buf old;         /* the index as it was */
+	struct buf names;
+	struct known *known; /* its records that are files, by name; point into old */
 	size_t known_n, known_cap;
-	struct buf fresh; /* the records to be, in the folder's order */
+	struct buf fresh; /* the records to be, in no order */
 	struct buf order; /* a uint64_t for each: where it was listed before; UINT64_MAX: nowhere */
+	bool whole;       /* the index as it was told of everything that was listed */
 	bool must_sync;   /* what is about to be listed may not be on disk yet */
+	bool skipped;     /* somebody is about to list something himself */
 	uint8_t scratch[MAILBOX_HEAD_MAX];
 };
 
-static int by_name(const void *a, const void *b)
+static int no_memory(struct err *e)
 {
-	const struct index_record *x = a, *y = b;
-	size_t n = x->name_n < y->name_n ? x->name_n : y->name_n;
-	int d = memcmp(x->name, y->name, n);
+	return err_set(e, EX_TEMPFAIL, "out of memory");
+}
 
-	return d != 0 ? d : (x->name_n > y->name_n) - (x->name_n < y->name_n);
+static const char *name_of(const struct rescan *rs, const struct known *k)
+{
+	return (const char *)rs->names.p + k->name;
+}
+
+static int by_name(const void *a, const void *b, void *arg)
+{
+	return strcmp(name_of(arg, a), name_of(arg, b));
+}
+
+static int add_known(struct rescan *rs, const struct index_record *r, struct err *e)
+{
+	struct known k = {.r = *r, .name = rs->names.n};
+	char name[NAME_MAX + 1];
+
+	if (rs->known_n == rs->known_cap) {
+		size_t cap = rs->known_cap == 0 ? 64 : 2 * rs->known_cap;
+		void *p = reallocarray(rs->known, cap, sizeof *rs->known);
+		if (p == NULL) {
+			return no_memory(e);
+		}
+		rs->known = p;
+		rs->known_cap = cap;
+	}
+	index_name(r, name);
+	if (buf_append(&rs->names, name, strlen(name) + 1) != 0) {
+		return no_memory(e);
+	}
+	rs->known[rs->known_n++] = k;
+	return 0;
+}
+
+static void key_of(const struct index_record *r, uint8_t key[static ENTRY_KEY])
+{
+	struct mailbox_meta meta = {0};
+
+	memcpy(meta.id, r->id, sizeof meta.id);
+	memcpy(meta.source, r->source, r->source_n);
+	entry_key(&meta, key);
+}
+
+static struct pending_message *find_pending(const struct rescan *rs, const struct index_record *r)
+{
+	uint8_t key[ENTRY_KEY];
+
+	if (rs->pending.n == 0) {
+		return NULL;
+	}
+	key_of(r, key);
+	return pending_find(&rs->pending, key);
 }
 
 static int load_known(struct rescan *rs, struct err *e)
 {
+	struct pending_message *m;
 	struct index_record r;
-	size_t at = 0;
+	struct index_head head;
+	size_t at = INDEX_HEAD;
+	int rc;
 
 	if (index_load(&rs->b->ix, &rs->old, e) != 0) {
 		return -1;
 	}
-	while (index_next(&rs->old, &at, &r) >
-		0) { /* what stands behind damage is found in the folder */
-		if (r.state == INDEX_DEAD) {
-			continue;
+	/* what stands behind damage is found in the folder, or in the journal */
+	while ((rc = index_next(&rs->old, &at, &r)) > 0) {
+		if (r.state == INDEX_LIVE && add_known(rs, &r, e) != 0) {
+			return -1;
 		}
-		if (rs->known_n == rs->known_cap) {
-			size_t cap = rs->known_cap == 0 ? 64 : 2 * rs->known_cap;
-			struct index_record *p = reallocarray(rs->known, cap, sizeof *p);
-			if (p == NULL) {
-				return err_set(e, EX_TEMPFAIL, "out of memory");
-			}
-			rs->known = p;
-			rs->known_cap = cap;
+		m = r.state == INDEX_JOURNAL ? find_pending(rs, &r) : NULL;
+		if (m != NULL) {
+			m->place = r.offset;
 		}
-		rs->known[rs->known_n++] = r;
 	}
+	rs->whole = rc == 0 && index_read_head(&rs->b->ix, &head) == 0 && !head.dirty;
 	if (rs->known_n > 0) {
-		qsort(rs->known, rs->known_n, sizeof *rs->known, by_name);
+		qsort_r(rs->known, rs->known_n, sizeof *rs->known, by_name, rs);
 	}
 	return 0;
 }
 
-/* A file that the index knows, and still the same one: keep its record. */
-static bool keep_known(
-	struct rescan *rs, const char *name, const struct stat *st, struct index_record *r)
+static const struct known *find_known(const struct rescan *rs, const char *name)
 {
-	struct index_record key = {.name = name, .name_n = strlen(name)};
-	struct index_record *found =
-		rs->known_n == 0 ? NULL
-				 : bsearch(&key, rs->known, rs->known_n, sizeof key, by_name);
+	size_t from = 0, to = rs->known_n;
 
-	if (found == NULL || found->damaged || !box_same_file(&found->file, st)) {
-		return false;
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+		int d = strcmp(name_of(rs, &rs->known[middle]), name);
+		if (d == 0) {
+			return &rs->known[middle];
+		}
+		from = d < 0 ? middle + 1 : from;
+		to = d < 0 ? to : middle;
 	}
-	*r = *found;
-	if (r->state == INDEX_PENDING && !box_is_delivering(rs->b, r)) {
-		r->state = INDEX_LIVE;
-		r->offset = UINT64_MAX; /* nobody has seen it yet */
-		rs->must_sync = true;
+	return NULL;
+}
+
+static int take_record(struct rescan *rs, const struct index_record *r, struct err *e)
+{
+	return index_encode(&rs->fresh, r) == 0 &&
+			       buf_append(&rs->order, &r->offset, sizeof r->offset) == 0
+		       ? 0
+		       : no_memory(e);
+}
+
+/* After a crash the file of a message that the journal holds may be short, or what was never
+ * written: its text is written again, in place, whatever it is now. */
+static int repair(struct rescan *rs, const struct pending_message *m, const char *name,
+	struct stat *st, struct err *e)
+{
+	struct buf payload = {0};
+	struct entry entry;
+	int fd = -1, rc = journal_read(rs->scan->journal, m->mark.number, m->mark.at, &payload, e);
+
+	if (rc == 0 &&
+		(entry_get(&entry, payload.p, payload.n) != 0 || entry.kind != ENTRY_INLINED)) {
+		rc = 1; /* a spooled one was synced before it was linked anywhere */
 	}
-	return true;
+	if (rc == 0) {
+		fd = openat(rs->b->dir, name,
+			O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		if (fd < 0 || file_write_at(fd, entry.message, entry.meta.bytes, 0) != 0 ||
+			ftruncate(fd, (off_t)entry.meta.bytes) != 0 || fstat(fd, st) != 0) {
+			rc = err_sys(e, EX_TEMPFAIL, "cannot write a message again");
+		}
+	}
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	buf_free(&payload);
+	return rc < 0 ? -1 : 0;
+}
+
+static bool is_crashed(const struct rescan *rs)
+{
+	return rs->scan->crashed != NULL && *rs->scan->crashed;
+}
+
+/* The folder has this message of the journal. */
+static int take_pending(struct rescan *rs, struct pending_message *m, const char *name,
+	const struct known *known, struct stat *st, struct err *e)
+{
+	struct index_record r;
+
+	if (m->seen) {
+		return 0; /* the same file under a second name, by hand */
+	}
+	if (rs->scan->unkept) { /* it is read from the journal */
+		m->place = known != NULL ? known->r.offset : m->place;
+		return 0;
+	}
+	if (is_crashed(rs) && repair(rs, m, name, st, e) != 0) {
+		return -1;
+	}
+	m->seen = true;
+	pending_record(&rs->pending, m, &r);
+	r.state = INDEX_LIVE;
+	r.file = box_file(st);
+	r.name = name;
+	r.name_n = strlen(name);
+	if (known != NULL && find_pending(rs, &known->r) == m) {
+		r.offset = known->r.offset;
+	}
+	return take_record(rs, &r, e);
+}
+
+/* A file that is not known: what it says of itself. */
+static int take_unknown(struct rescan *rs, const char *name, const struct known *known,
+	struct stat *st, struct err *e)
+{
+	struct mailbox_meta meta;
+	struct pending_message *m;
+	uint8_t key[ENTRY_KEY];
+	bool has_id = false;
+	int rc = box_describe(rs->b, rs->scan, name, rs->scratch, &meta, &has_id, st, e);
+
+	if (rc <= 0) {
+		return rc;
+	}
+	if (!has_id && meta.damaged && known != NULL && is_crashed(rs)) {
+		key_of(&known->r, key); /* what it was */
+		m = pending_find(&rs->pending, key);
+	} else {
+		entry_key(&meta, key);
+		m = !has_id        ? pending_guess(&rs->pending, &meta)
+		    : meta.damaged ? pending_by_id(&rs->pending, meta.id)
+				   : pending_find(&rs->pending, key);
+	}
+	if (m != NULL ? pending_is_removed(&rs->pending, m)
+		      : pending_has_removed(&rs->pending, key)) {
+		return rs->scan->unkept || unlinkat(rs->b->dir, name, 0) == 0 || errno == ENOENT
+			       ? 0
+			       : err_sys(e, EX_TEMPFAIL, "cannot remove a message");
+	}
+	if (m != NULL) {
+		return take_pending(rs, m, name, known, st, e);
+	}
+	struct index_record r = {.state = INDEX_LIVE,
+		.damaged = meta.damaged,
+		.time_us = meta.time_us,
+		.chars = meta.chars,
+		.file = box_file(st),
+		.source = meta.source,
+		.source_n = strlen(meta.source),
+		.title = meta.title,
+		.title_n = strlen(meta.title),
+		.name = name,
+		.name_n = strlen(name),
+		.offset = UINT64_MAX};
+	memcpy(r.id, meta.id, sizeof r.id);
+	rs->must_sync = true; /* who put it there may not have */
+	return take_record(rs, &r, e);
 }
 
 static int take_file(struct rescan *rs, const char *name, struct err *e)
 {
-	struct mailbox_meta meta;
-	struct index_record r;
+	const struct known *k;
+	struct pending_message *m;
+	uint8_t key[ENTRY_KEY];
 	struct stat st;
 
-	if (fstatat(rs->b->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) {
-		return 0; /* gone meanwhile; or a symlink, FIFO, folder: skipped */
+	if (fstatat(rs->b->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+		return errno == ENOENT /* gone meanwhile */
+			       ? 0
+			       : err_sys(e, EX_TEMPFAIL, "cannot look at a message");
 	}
-	if (!keep_known(rs, name, &st, &r)) {
-		int rc = describe_file(rs->b, rs->scan, name, rs->scratch, &meta, &st, e);
-		if (rc <= 0) {
-			return rc;
-		}
-		r = (struct index_record){.state = INDEX_LIVE,
-			.damaged = meta.damaged,
-			.time_us = meta.time_us,
-			.chars = meta.chars,
-			.file = box_file(&st),
-			.source = meta.source,
-			.source_n = strlen(meta.source),
-			.title = meta.title,
-			.title_n = strlen(meta.title),
-			.name = name,
-			.name_n = strlen(name),
-			.offset = UINT64_MAX};
-		memcpy(r.id, meta.id, sizeof r.id);
-		rs->must_sync = true; /* who put it there may not have */
+	if (!S_ISREG(st.st_mode)) {
+		return 0; /* a symlink, FIFO, folder: skipped */
 	}
-	return index_encode(&rs->fresh, &r) == 0 &&
-			       buf_append(&rs->order, &r.offset, sizeof r.offset) == 0
-		       ? 0
-		       : err_set(e, EX_TEMPFAIL, "out of memory");
+	k = find_known(rs, name);
+	if (k != NULL) {
+		key_of(&k->r, key);
+	}
+	if (k == NULL || k->r.damaged || !box_same_file(&k->r.file, &st) ||
+		pending_has_removed(&rs->pending, key)) {
+		return take_unknown(rs, name, k, &st, e);
+	}
+	m = pending_find(&rs->pending, key);
+	return m != NULL ? take_pending(rs, m, name, k, &st, e) : take_record(rs, &k->r, e);
 }
 
 static int take_folder(struct rescan *rs, struct err *e)
@@ -257,6 +296,29 @@ static int take_folder(struct rescan *rs, struct err *e)
 	return rc;
 }
 
+/* What the journal has, and the folder not yet. */
+static int take_journal(struct rescan *rs, struct err *e)
+{
+	struct index_record r;
+
+	for (size_t i = 0; i < rs->pending.n; i++) {
+		const struct pending_message *m = &rs->pending.messages[i];
+		bool listed = m->done || m->place != UINT64_MAX;
+		if (m->seen || pending_is_removed(&rs->pending, m)) {
+			continue;
+		}
+		if (!listed) { /* he will, if he has not */
+			rs->skipped = true;
+			continue;
+		}
+		pending_record(&rs->pending, m, &r);
+		if (take_record(rs, &r, e) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 /* What was listed before keeps its place, so that nothing new is ahead of what somebody has seen;
  * the new ones follow by time. */
 static int by_place(const void *a, const void *b)
@@ -266,78 +328,97 @@ static int by_place(const void *a, const void *b)
 	return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : box_by_time(a, b);
 }
 
-/* The records in their order, behind a header. */
+/* The records in their order, behind a header that is filled in. */
 static int sort_into(
-	const struct buf *fresh, const struct buf *order, struct buf *image, struct err *e)
+	const struct rescan *rs, struct buf *image, struct index_head *h, struct err *e)
 {
 	struct index_record *all = NULL, r;
 	uint8_t head[INDEX_HEAD] = {0};
 	size_t n = 0, at = 0;
 	int rc = -1;
 
-	while (index_next(fresh, &at, &r) > 0) {
+	while (index_next(&rs->fresh, &at, &r) > 0) {
 		n++;
 	}
 	all = calloc(n + 1, sizeof *all);
 	if (all == NULL || buf_append(image, head, sizeof head) != 0) {
 		goto out;
 	}
-	for (at = 0, n = 0; index_next(fresh, &at, &all[n]) > 0; n++) {
-		memcpy(&all[n].offset, order->p + n * sizeof all[n].offset, sizeof all[n].offset);
+	for (at = 0, n = 0; index_next(&rs->fresh, &at, &all[n]) > 0; n++) {
+		memcpy(&all[n].offset, rs->order.p + n * sizeof all[n].offset,
+			sizeof all[n].offset);
 	}
 	qsort(all, n, sizeof *all, by_place);
+	h->unsettled_from = UINT64_MAX;
 	for (size_t i = 0; i < n; i++) {
+		if (all[i].state == INDEX_JOURNAL && h->unsettled_from == UINT64_MAX) {
+			h->unsettled_from = image->n;
+		}
+		h->usage.messages++;
+		h->usage.bytes += all[i].file.bytes;
 		if (index_encode(image, &all[i]) != 0) {
 			goto out;
 		}
 	}
+	h->counted_to = image->n;
+	h->unsettled_from = h->unsettled_from < image->n ? h->unsettled_from : image->n;
 	rc = 0;
 out:
 	free(all);
-	return rc == 0 ? 0 : err_set(e, EX_TEMPFAIL, "out of memory");
+	return rc == 0 ? 0 : no_memory(e);
 }
 
-/* Write it in place: dirty first and clean last, so a crash between is noticed. What fails here is
- * a cache that stays dirty; the listing goes on with the image in memory. */
-static void write_back(const struct box *b, struct index_head *head, const struct buf *image)
+/* Which suspicion the index answers, when it was `now` ahead of the look. Whoever was skipped may
+ * have told already that he could not list it himself: that is still so. Or he may have listed it
+ * in an index that was lost since: only when he is done the journal tells, and another look is
+ * needed. */
+static uint32_t suspicion_after(const struct rescan *rs, uint32_t now)
 {
-	if (b->ix.fd < 0 || !b->ix.writable) {
-		return;
+	struct index_head old;
+
+	if (rs->scan->suspects != NULL && !rs->skipped) {
+		return now;
 	}
-	head->dirty = true;
-	if (index_write_head(&b->ix, head, NULL) != 0 || ftruncate(b->ix.fd, INDEX_HEAD) != 0 ||
-		lseek(b->ix.fd, INDEX_HEAD, SEEK_SET) != INDEX_HEAD ||
-		file_write_all(b->ix.fd, image->p + INDEX_HEAD, image->n - INDEX_HEAD) != 0) {
-		return;
+	if ((!rs->skipped || rs->whole) && index_read_head(&rs->b->ix, &old) == 0 &&
+		old.epoch == rs->scan->epoch) {
+		return old.suspicion;
 	}
-	head->dirty = false;
-	(void)index_write_head(&b->ix, head, NULL);
+	return now - 1;
 }
 
 int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, struct err *e)
 {
 	struct index_head head = {.epoch = scan->epoch};
 	struct rescan *rs = calloc(1, sizeof *rs);
+	uint32_t suspicion = scan->suspects == NULL ? 0 : box_suspicion(scan, b->user);
 	int rc = -1;
 
 	if (rs == NULL) {
-		return err_set(e, EX_TEMPFAIL, "out of memory");
+		return no_memory(e);
 	}
 	rs->b = b;
 	rs->scan = scan;
+	image->n = 0;
 	box_folder_time(b, &head); /* before the look: a later change is seen next time */
-	if (load_known(rs, e) == 0 &&
-		buf_append(&rs->fresh, (uint8_t[INDEX_HEAD]){0}, INDEX_HEAD) == 0 &&
-		take_folder(rs, e) == 0 && (!rs->must_sync || file_sync(b->dir, b->user, e) == 0)) {
-		rc = sort_into(&rs->fresh, &rs->order, image, e);
+	if (pending_load(&rs->pending, scan->journal, b->user, e) == 0 && load_known(rs, e) == 0 &&
+		take_folder(rs, e) == 0 && take_journal(rs, e) == 0 &&
+		(!rs->must_sync || file_sync(b->dir, b->user, e) == 0)) {
+		rc = sort_into(rs, image, &head, e);
 	}
 	if (rc == 0) {
-		write_back(b, &head, image);
+		/* beside the keeper there are no suspects to name: dirty says it */
+		bool clean = scan->suspects != NULL || !rs->skipped || rs->whole;
+		head.suspicion = suspicion_after(rs, suspicion);
+		if (!box_write_back(b, &head, image, clean)) {
+			b->ix.why = b->ix.writable ? errno : b->ix.why;
+		}
 	}
 	free(rs->known);
+	pending_free(&rs->pending);
+	buf_free(&rs->names);
 	buf_free(&rs->old);
 	buf_free(&rs->fresh);
 	buf_free(&rs->order);
 	free(rs);
-	return rc;
+	return rc < 0 ? -1 : 0;
 }

@@ -1,11 +1,11 @@
 /* What each user has sent under an id: by it a retry is known, so that it is stored once. The files
- * engine keeps a file for each sender, .sent/USER: 17 bytes for each message, its id and a state.
- * When it holds SENT_MAX of them it becomes .sent/USER.old, in place of the one before.
+ * engine keeps it in .sent/USER, a hash table (table.h). When that holds SENT_MAX ids it becomes
+ * .sent/USER.old, in place of the one before: so the last SENT_MAX at least are known.
  *
- *   BEGUN   synced before the message is linked anywhere: after a crash the mailboxes tell
- *   DONE    acknowledged, or about to be; written behind the delivery, and not synced: a lost DONE
- *           is a BEGUN, and the message is in the mailboxes. Before it is removed from one, DONE is
- *           synced (sent_settle), so "not there" always means "never delivered" */
+ * Nothing here is synced but what sent_sync syncs: until then the journal is what tells of an id
+ * after a crash, and its replay notes it again. A file that is damaged or foreign is replaced by an
+ * empty one; one of the former layout (17 bytes for each message, its id and a state) is taken
+ * over. Changes are made under the user's byte of .sent/.lock, and a claim holds the id's. */
 #ifndef STORE_SENT_H
 #define STORE_SENT_H
 
@@ -13,28 +13,28 @@
 
 #define SENT_FOLDER ".sent"
 
-enum { SENT_RECORD = MAILBOX_ID_BYTES + 1, SENT_MAX = 65536 };
+enum { SENT_MAX = 65536 };
 
-enum sent_state { SENT_NEW, SENT_BEGUN = 'B', SENT_DONE = 'D' };
-
+/* A claim. All functions but release: 0, or -1 (EX_TEMPFAIL, naming the file). */
 struct sent {
-	int dir, lock, fd; /* -1: not open */
-	const char *user;  /* the caller's */
-	uint64_t at;       /* where the claimed record stands */
+	int dir, lock;    /* -1: not open */
+	const char *user; /* the caller's */
 };
 
-/* Claim an id of user's, waiting while another process holds the same one. *state is what it was;
- * a new one is BEGUN by now, on disk. End it with sent_release in every case. 0, or -1
- * (EX_TEMPFAIL). */
+/* Claim an id of user's, waiting while another process, or another claim in this one, holds it. It
+ * ends with sent_release, to be called in every case, or with the process. *known: it was sent
+ * before. If not, there is room for it: sent_add fails no more because of what stands in .sent. */
 int sent_claim(struct sent *s, int root, const char *user,
-	const uint8_t id[static MAILBOX_ID_BYTES], enum sent_state *state, struct err *e);
-/* It was delivered. 0 or -1: nobody need mind, see above. */
-int sent_done(const struct sent *s);
+	const uint8_t id[static MAILBOX_ID_BYTES], bool *known, struct err *e);
+/* It is sent: note the id that is claimed. */
+int sent_add(struct sent *s, const uint8_t id[static MAILBOX_ID_BYTES], struct err *e);
 void sent_release(struct sent *s);
 
-/* Before a message of this sender is removed: if it was sent under an id, it is DONE, on disk. 0,
- * or -1 (EX_TEMPFAIL). */
-int sent_settle(
-	int root, const char *user, const uint8_t id[static MAILBOX_ID_BYTES], struct err *e);
+/* Note an id, claimed or not, unless it is known. A user whose name is none (the source of a
+ * damaged message) has sent nothing: 0. */
+int sent_note(int root, const char *user, const uint8_t id[static MAILBOX_ID_BYTES], struct err *e);
+/* Sync what was noted before this call; 0 when there is nothing. After -1 some of it may be lost:
+ * note it again and call this again, which then writes the whole file anew. */
+int sent_sync(int root, const char *user, struct err *e);
 
 #endif

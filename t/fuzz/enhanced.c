@@ -177,8 +177,9 @@ static ssize_t server_send(int fd, const void *p, size_t n, int how)
 
 static const uint8_t secret[USERS_SECRET] = "0123456789abcdef";
 
-static void make_accounts(int dir)
+static struct accounts_store *make_accounts(int dir)
 {
+	struct accounts_store *accounts;
 	char key[64], text[1000];
 	int n;
 
@@ -188,8 +189,10 @@ static void make_accounts(int dir)
 		"\"password\": \"" PHC
 		"\"}, \"client3\": {\"mode\": \"enhanced\"}, \"client4\": \"plain\"}",
 		key, key);
-	assert(file_write(dir, USERS_FILE, text, (size_t)n, 0600, FILE_NEW, NULL) == 0);
-	assert(users_invite(dir, "client3", secret, INT64_MAX, NULL) == 0);
+	assert(file_write(dir, "user_pass.json", text, (size_t)n, 0600, FILE_NEW, NULL) == 0);
+	assert(accounts_files_open(dir, &accounts, NULL) == 0);
+	assert(users_invite(accounts, "client3", secret, INT64_MAX, NULL) == 0);
+	return accounts;
 }
 
 /* A message of client1's to itself and client2, whose id is 16 times 01; and a file that is
@@ -204,9 +207,11 @@ static struct mailbox *make_store(int dir)
 	struct users_list to;
 	struct mailbox *box;
 	struct mailbox_draft *d;
+	struct mailbox_delivery delivery;
+	bool again;
 	char user[] = "client1";
 
-	assert(mailbox_files_open(dir, mail_describe, &box, NULL) == 0);
+	assert(mailbox_files_open(dir, mail_describe, MAILBOX_KEEPER, &box, NULL) == 0);
 	for (; user[6] <= '4'; user[6]++) {
 		assert(box->ops->prepare(box, user, NULL) == 0);
 	}
@@ -214,7 +219,8 @@ static struct mailbox *make_store(int dir)
 	assert(users_split(&to, "client1;client2", 15, NULL) == 0);
 	assert(box->ops->begin(box, sizeof head - 1, &d, NULL) == 0);
 	assert(box->ops->append(d, "hello", 5, NULL) == 0);
-	assert(box->ops->deliver(d, &meta, head, &to, NULL) == 0);
+	delivery = (struct mailbox_delivery){.meta = &meta, .head = head, .to = &to};
+	assert(box->ops->deliver(d, &delivery, &again, NULL) == 0);
 	box->ops->discard(d);
 	users_list_free(&to);
 	(void)close(openat(dir, "client1/damaged", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -290,7 +296,7 @@ static size_t count_messages(struct mailbox *box, size_t *damaged)
 	*damaged = 0;
 	for (char user[] = "client1"; user[6] <= '4'; user[6]++) {
 		struct look l = {.box = box, .user = user};
-		assert(box->ops->list(box, user, visit, &l, &e) == 0);
+		assert(box->ops->list(box, user, NULL, visit, &l, &e) == 0);
 		n += l.messages;
 		*damaged += l.damaged;
 	}
@@ -298,7 +304,7 @@ static size_t count_messages(struct mailbox *box, size_t *damaged)
 }
 
 /* As this server sees it, and as the next one does; and nothing lies about. */
-static void check_store(int dir, struct mailbox *box)
+static void check_store(int dir, struct accounts_store *accounts, struct mailbox *box)
 {
 	size_t damaged, n = count_messages(box, &damaged), damaged_then, files = 0;
 	struct users *users;
@@ -306,7 +312,7 @@ static void check_store(int dir, struct mailbox *box)
 
 	assert(damaged <= 1);
 	box->ops->close(box);
-	assert(mailbox_files_open(dir, mail_describe, &box, &e) == 0);
+	assert(mailbox_files_open(dir, mail_describe, MAILBOX_KEEPER, &box, &e) == 0);
 	assert(box->ops->recover(box, &e) == 0);
 	assert(count_messages(box, &damaged_then) == n && damaged_then == damaged);
 	box->ops->close(box);
@@ -315,8 +321,8 @@ static void check_store(int dir, struct mailbox *box)
 	}
 	assert(files == n);
 	assert(names_in(dir, ".spool") == 0);
-	assert(names_in(dir, ".") - (faccessat(dir, ".sent", F_OK, 0) == 0 ? 1 : 0) == 6);
-	assert(users_load(dir, &users, NULL, &e) == 0);
+	assert(names_in(dir, ".") - (faccessat(dir, ".sent", F_OK, 0) == 0 ? 1 : 0) == 7);
+	assert(users_load(accounts, &users, &e) == 0);
 	users_free(users);
 }
 
@@ -346,7 +352,7 @@ static void check_answers(void)
 	}
 }
 
-static void serve(int dir, struct mailbox *box)
+static void serve(int dir, struct accounts_store *accounts, struct mailbox *box)
 {
 	static struct presence presence;
 	static struct gate gate;
@@ -360,7 +366,7 @@ static void serve(int dir, struct mailbox *box)
 		.send = server_send};
 	struct host host = {.x25519 = &server_key,
 		.dir = dir,
-		.accounts = {.dir = dir},
+		.accounts = {.store = accounts, .dir = dir},
 		.box = box,
 		.gate = &gate,
 		.guard = &guard,
@@ -392,6 +398,7 @@ static void serve(int dir, struct mailbox *box)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct accounts_store *accounts;
 	struct mailbox *box;
 	int dir;
 
@@ -408,11 +415,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	stage = HELLO;
 	to_server.n = to_client.n = server_at = 0;
 	dir = fuzz_make();
-	make_accounts(dir);
+	accounts = make_accounts(dir);
 	box = make_store(dir);
-	serve(dir, box);
+	serve(dir, accounts, box);
 	check_answers();
-	check_store(dir, box);
+	check_store(dir, accounts, box);
+	accounts->ops->close(accounts);
 	fuzz_remove(dir);
 	return 0;
 }
