@@ -20,15 +20,12 @@ void accounts_close(struct accounts *a)
 
 int accounts_refresh(struct accounts *a, bool *changed, struct err *e)
 {
-	struct users_stamp stamp = a->stamp;
 	struct users *u;
-	bool differs;
+	bool differs = true;
 
-	/* looked at before it is read: a change between the two is noticed next time */
-	if (users_look(&stamp, a->dir, &differs, e) != 0) {
+	if (a->now != NULL && users_look(a->now, a->store, &differs, e) != 0) {
 		return -1;
 	}
-	differs = differs || a->now == NULL;
 	if (changed != NULL) {
 		*changed = differs;
 	}
@@ -36,8 +33,7 @@ int accounts_refresh(struct accounts *a, bool *changed, struct err *e)
 		return 0;
 	}
 	accounts_close(a);
-	a->stamp = stamp;
-	if (users_load(a->dir, &u, NULL, e) != 0) {
+	if (users_load(a->store, &u, e) != 0) {
 		return -1;
 	}
 	a->now = a->own = u;

@@ -1,7 +1,6 @@
-/* The accounts as the server and its sessions see them. The server reads user_pass.json when it
- * starts and when it changes; a session inherits that reading by its fork, and reads the file
- * itself only when it has changed since. So a login costs a look at the file's time, however many
- * accounts there are. */
+/* The accounts as the server and its sessions see them. The server reads them when it starts and
+ * when they change; a session inherits that reading by its fork, and reads them itself only when
+ * they have changed since. So a login costs a look, however many accounts there are. */
 #ifndef PROTO_ACCOUNTS_SERVER_H
 #define PROTO_ACCOUNTS_SERVER_H
 
@@ -9,18 +8,18 @@
 #include "presence.h"
 
 struct accounts {
-	int dir;                 /* of user_pass.json, and the users' key files */
-	const struct users *now; /* the last reading; NULL: none succeeded */
-	struct users *own;       /* what of it is ours to free */
-	struct users_stamp stamp;
+	struct accounts_store *store; /* the caller's */
+	int dir;                      /* of the users' key files */
+	const struct users *now;      /* the last reading; NULL: none succeeded */
+	struct users *own;            /* what of it is ours to free */
 };
 
 /* A session's view, out of the server's. */
 struct accounts accounts_inherit(const struct accounts *server);
 void accounts_close(struct accounts *a);
 
-/* Read the file if it has changed since it was read. *changed (may be NULL) tells. 0, or -1 like
- * users_load: there are no accounts then. */
+/* Read the accounts if they have changed since they were read. *changed (may be NULL) tells. 0, or
+ * -1 like users_load: there are no accounts then. */
 int accounts_refresh(struct accounts *a, bool *changed, struct err *e);
 
 /* What this key opens of the enhanced protocol for this user, by the account or the key file. */

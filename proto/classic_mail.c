@@ -55,62 +55,100 @@ static size_t count(const struct buf *list)
 	return n;
 }
 
-/* The rows behind the first `skip`. */
-static int visit_rows(
-	const struct buf *list, size_t skip, mail_visit_row *visit, void *arg, struct err *e)
+static bool is_from(const struct classic_row *row, const char *from)
 {
+	return from == NULL ||
+	       (row->from.n == strlen(from) && memcmp(row->from.p, from, row->from.n) == 0);
+}
+
+/* How many rows behind the first `skip` the query wants, its limit aside. */
+static uint64_t count_wanted(const struct buf *list, size_t skip, const struct mail_query *q)
+{
+	struct classic_row row;
+	uint64_t n = 0;
+	size_t at = 0;
+
+	for (size_t i = 0; classic_row_next(list, &at, &row); i++) {
+		n += i >= skip && is_from(&row, q->from) ? 1 : 0;
+	}
+	return n;
+}
+
+/* Of the rows behind the first `skip` that the query wants, all but the first `pass`, up to its
+ * limit. */
+static int visit_rows(const struct buf *list, size_t skip, const struct mail_query *q,
+	uint64_t pass, mail_visit_row *visit, void *arg, struct err *e)
+{
+	uint64_t left = q->limit == 0 ? UINT64_MAX : q->limit;
 	struct classic_row row;
 	size_t at = 0;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && classic_row_next(list, &at, &row); i++) {
+	for (size_t i = 0; rc == 0 && left > 0 && classic_row_next(list, &at, &row); i++) {
 		const struct mail_row r = {
 			.index = i + 1, .from = row.from, .time = row.time, .title = row.title};
-		rc = i < skip ? 0 : visit(arg, &r, e);
+		if (i < skip || !is_from(&row, q->from)) {
+			continue;
+		}
+		if (pass > 0) {
+			pass--;
+			continue;
+		}
+		left--;
+		rc = visit(arg, &r, e);
 	}
 	return rc;
 }
 
-static int no_ids(const char *after, struct err *e)
+static int no_ids(const char *id, struct err *e)
 {
-	return after == NULL ? 0
-			     : err_set(e, EX_USAGE,
-				       "the classic protocol has no ids; the enhanced one has");
+	return id == NULL ? 0
+			  : err_set(e, EX_USAGE,
+				    "the classic protocol has no ids; the enhanced one has");
 }
 
-static int list_rows(struct mail_client *base, const char *after, mail_visit_row *visit, void *arg,
-	struct err *e)
+/* The wire sends the whole list: what the query leaves out is left out here. */
+static int list_rows(struct mail_client *base, const struct mail_query *q, mail_visit_row *visit,
+	void *arg, struct mail_rest *rest, struct err *e)
 {
 	struct buf list = {0};
-	int rc = no_ids(after, e) != 0 || fetch((struct classic_client *)base, &list, e) != 0 ? -1
-											      : 0;
+	uint64_t wanted, pass;
+	int rc = -1;
 
-	rc = rc == 0 ? visit_rows(&list, 0, visit, arg, e) : rc;
+	if (rest != NULL) {
+		*rest = (struct mail_rest){0}; /* the newest are told: nothing is behind them */
+	}
+	if (no_ids(q->after, e) == 0 && no_ids(q->since, e) == 0 &&
+		fetch((struct classic_client *)base, &list, e) == 0) {
+		wanted = q->limit == 0 ? 0 : count_wanted(&list, 0, q);
+		pass = wanted > q->limit ? wanted - q->limit : 0;
+		rc = visit_rows(&list, 0, q, pass, visit, arg, e);
+	}
 	buf_free(&list);
 	return rc;
 }
 
-/* List until there are more rows than at first. */
-static int wait_for_rows(struct mail_client *base, const char *after, unsigned seconds,
+/* List until there are more rows than at first, and one that is wanted. */
+static int wait_for_rows(struct mail_client *base, const struct mail_query *q, unsigned seconds,
 	mail_visit_row *visit, void *arg, struct err *e)
 {
 	struct classic_client *c = (struct classic_client *)base;
 	int64_t until = seconds == 0 ? INT64_MAX : conn_now_ms() + 1000 * (int64_t)seconds;
 	struct buf list = {0};
-	int rc = no_ids(after, e) != 0 || fetch(c, &list, e) != 0 ? -1 : 0;
-	size_t old = rc == 0 ? count(&list) : 0, now = old;
+	int rc = no_ids(q->after, e) != 0 || fetch(c, &list, e) != 0 ? -1 : 0;
+	size_t old = rc == 0 ? count(&list) : 0, now;
 
-	while (rc == 0 && now <= old) {
+	while (rc == 0 && count_wanted(&list, old, q) == 0) {
 		if (conn_now_ms() >= until) {
 			rc = err_set(e, EX_TEMPFAIL, "no message came in %u seconds", seconds);
 			break;
 		}
 		(void)poll(NULL, 0, POLL_MS);
 		rc = fetch(c, &list, e);
-		now = rc == 0 ? count(&list) : now;
+		now = rc == 0 ? count(&list) : old;
 		old = now < old ? now : old;
 	}
-	rc = rc == 0 ? visit_rows(&list, old, visit, arg, e) : rc;
+	rc = rc == 0 ? visit_rows(&list, old, q, 0, visit, arg, e) : rc;
 	buf_free(&list);
 	return rc;
 }

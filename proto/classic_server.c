@@ -250,7 +250,8 @@ static int receive_mail(struct session *s, struct err *e)
 	struct incoming in = {.s = s,
 		.mail = {.box = s->host->box,
 			.user = s->report->user,
-			.max_chars = MESSAGE_CONTENT_CHARS}};
+			.max_chars = MESSAGE_CONTENT_CHARS,
+			.defaults = s->host->limits}};
 	struct classic_mail mail = {.head = on_head, .content = on_content, .arg = &in};
 	enum classic_got got;
 	bool stored = false;
@@ -265,6 +266,7 @@ static int receive_mail(struct session *s, struct err *e)
 		say(s, "an e-mail in AES-ECB: nothing would notice a change");
 		s->report->sent++;
 		presence_tell(s->conn->presence, in.mail.to.names, in.mail.to.n);
+		presence_work(s->conn->presence);
 		log_say("An email from %s is sent to %.*s has a content length of %llu",
 			s->report->user, (int)in.mail.to_text.n, (const char *)in.mail.to_text.p,
 			(unsigned long long)in.mail.meta.chars);
@@ -331,7 +333,7 @@ static int do_list(struct session *s, struct err *e)
 	if (classic_put(&s->wire, CLASSIC_LIST_HEAD, strlen(CLASSIC_LIST_HEAD), e) != 0) {
 		return -1;
 	}
-	if (box->ops->list(box, s->report->user, put_row, &l, e) != 0) {
+	if (box->ops->list(box, s->report->user, NULL, put_row, &l, e) != 0) {
 		if (s->listed_n > 0) {
 			return -1; /* half a list is on its way */
 		}

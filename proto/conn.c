@@ -92,6 +92,8 @@ static int check_deadline(const struct conn *c, struct err *e)
 }
 
 static volatile sig_atomic_t woken;
+static sigset_t waiting; /* the signal mask of a wait, */
+static bool catches;     /* where wakes are caught */
 
 static void on_wake(int number)
 {
@@ -106,20 +108,19 @@ void conn_catch_wake(void)
 
 	(void)sigemptyset(&wake);
 	(void)sigaddset(&wake, SIGUSR1);
-	(void)sigprocmask(
-		SIG_BLOCK, &wake, NULL); /* but for the moments of waiting, in poll_once */
+	/* but for the moments of waiting, in poll_once */
+	(void)sigprocmask(SIG_BLOCK, &wake, &waiting);
+	(void)sigdelset(&waiting, SIGUSR1);
 	(void)sigaction(SIGUSR1, &sa, NULL);
+	catches = true;
 }
 
 /* poll, in which alone a wake can arrive: none comes between a look at `woken` and the wait. */
 static int poll_once(struct pollfd *p, nfds_t n, int ms)
 {
 	struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
-	sigset_t mask;
 
-	(void)sigprocmask(SIG_SETMASK, NULL, &mask);
-	(void)sigdelset(&mask, SIGUSR1);
-	return ppoll(p, n, ms < 0 ? NULL : &t, &mask);
+	return ppoll(p, n, ms < 0 ? NULL : &t, catches ? &waiting : NULL);
 }
 
 /* 1 ready, 0 quiet, 2 woken, -1. */

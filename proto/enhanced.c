@@ -233,23 +233,40 @@ int enhanced_put_room(struct enhanced *w, size_t n, const char *what, struct err
 	return 0;
 }
 
+/* The object as text, where the next record's bytes stand: written once, for there is nearly always
+ * room. 0 with *n, or -1 (memory, too long, connection). */
+static int write_json(struct enhanced *w, const json_t *o, size_t *n, struct err *e)
+{
+	size_t left = sizeof w->out - w->out_n, frame = ENHANCED_LENGTH + NOISE_TAG;
+	size_t cap = left > frame ? left - frame : 0, used;
+	char *at = cap > 0 ? (char *)w->out + w->out_n + ENHANCED_LENGTH : NULL;
+
+	*n = o == NULL ? 0 : json_dumpb(o, at, cap, JSON_COMPACT);
+	if (*n == 0) {
+		return err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	/* what stands there is plain text, to be wiped even if it was cut */
+	used = w->out_n + ENHANCED_LENGTH + (*n < cap ? *n : cap);
+	w->out_most = cap > 0 && used > w->out_most ? used : w->out_most;
+	if (*n > ENHANCED_RECORD_MAX) {
+		return err_set(e, EX_DATAERR, "a request of %zu bytes does not fit a record", *n);
+	}
+	if (make_room(w, *n, e) != 0) {
+		return -1;
+	}
+	if (*n > cap) { /* the buffer is empty now */
+		(void)json_dumpb(o, (char *)w->out + ENHANCED_LENGTH, *n, JSON_COMPACT);
+	}
+	return 0;
+}
+
 int enhanced_put_json(struct enhanced *w, json_t *o, struct err *e)
 {
-	size_t n = o == NULL ? 0 : json_dumpb(o, NULL, 0, JSON_COMPACT);
-	uint8_t *room;
-	int rc;
+	size_t n;
+	int rc = write_json(w, o, &n, e);
 
-	if (n == 0) {
-		rc = err_set(e, EX_TEMPFAIL, "out of memory");
-	} else if (n > ENHANCED_RECORD_MAX) {
-		rc = err_set(e, EX_DATAERR, "a request of %zu bytes does not fit a record", n);
-	} else {
-		room = enhanced_room(w, n, e);
-		rc = room == NULL || json_dumpb(o, (char *)room, n, JSON_COMPACT) != n ||
-				     enhanced_put_room(w, n,
-					     json_string_value(json_object_get(o, "type")), e) != 0
-			     ? -1
-			     : 0;
+	if (rc == 0) {
+		rc = enhanced_put_room(w, n, json_string_value(json_object_get(o, "type")), e);
 	}
 	json_decref(o);
 	return rc;
@@ -292,6 +309,7 @@ static const struct {
 	[ENHANCED_UNKNOWN] = {"unknown", EX_PROTOCOL, false},
 	[ENHANCED_PROTOCOL] = {"protocol", EX_PROTOCOL, true},
 	[ENHANCED_TRY_LATER] = {"try-later", EX_TEMPFAIL, false},
+	[ENHANCED_FULL] = {"full", EX_TEMPFAIL, false},
 	[ENHANCED_TIMEOUT] = {"timeout", EX_TEMPFAIL, true},
 	[ENHANCED_STOPPING] = {"stopping", EX_TEMPFAIL, true},
 };

@@ -26,6 +26,7 @@ enum {
 	ENHANCED_BUFFER = 2 * (ENHANCED_LENGTH + NOISE_MESSAGE_MAX),
 	ENHANCED_CHARS = 64000000,       /* of a message: the server's default, */
 	ENHANCED_CHARS_MAX = 1000000000, /* and the most that it can be set to */
+	ENHANCED_INDEXES = 1000,         /* that one request may name */
 	ENHANCED_SECRET = 16             /* bytes of an invitation's secret */
 };
 
@@ -101,6 +102,7 @@ enum enhanced_code {
 	ENHANCED_UNKNOWN,
 	ENHANCED_PROTOCOL,
 	ENHANCED_TRY_LATER,
+	ENHANCED_FULL,
 	ENHANCED_TIMEOUT,
 	ENHANCED_STOPPING,
 	ENHANCED_CODES

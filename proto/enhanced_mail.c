@@ -129,9 +129,10 @@ static int acknowledge(struct mail_client *base, struct mail_stored *stored, str
 
 	conn_deadline(&c->conn, ENHANCED_CLIENT_MS);
 	if (enhanced_client_reply(c, "sent", &reply, e) != 0) {
-		if (base->alive && e->code != EX_TEMPFAIL) {
+		if (base->alive) {
 			(void)snprintf(text, sizeof text, "%s", e->text);
-			return err_set(e, e->code, MAIL_REJECTED "%s", text);
+			return err_set(e, e->code, MAIL_REJECTED "%s%s",
+				e->code == EX_TEMPFAIL ? MAIL_LATER : "", text);
 		}
 		return c->welcomed && !base->alive
 			       ? err_prefix(e, "the message was not acknowledged")
@@ -172,9 +173,53 @@ static int visit_one(const json_t *o, mail_visit_row *visit, void *arg, struct e
 	return visit(arg, &row, e);
 }
 
-/* The pages of a reply. *rows counts them. */
+/* What a query asked, held against what comes. */
+struct taken {
+	const struct mail_query *q;
+	mail_visit_row *visit;
+	void *arg;
+	uint64_t rows;
+};
+
+/* A server that does not know a field passes it over: what it sends then must not be taken for what
+ * was asked. */
+static int take_row(void *arg, const struct mail_row *row, struct err *e)
+{
+	struct taken *t = arg;
+	const char *from = t->q->from;
+
+	t->rows++;
+	if ((t->q->limit != 0 && t->rows > t->q->limit) ||
+		(from != NULL &&
+			(row->from.n != strlen(from) || memcmp(row->from.p, from, row->from.n)))) {
+		return err_set(e, EX_PROTOCOL, "the server lists what was not asked for");
+	}
+	return t->visit(t->arg, row, e);
+}
+
+/* `next` of the last page. 0 or -1. */
+static int take_next(const json_t *reply, struct mail_rest *rest, struct err *e)
+{
+	const json_t *next = json_object_get(reply, "next");
+	uint8_t id[FIELDS_ID];
+	uint64_t us = 0;
+	int rc;
+
+	*rest = (struct mail_rest){.more = next != NULL};
+	if (next == NULL || json_object_get(next, "after") != NULL) {
+		return 0; /* the last row says as much */
+	}
+	rc = fields_id(next, "since", id, e) > 0 && fields_number(next, "us", INT64_MAX, &us, e) > 0
+		     ? 0
+		     : err_set(e, EX_PROTOCOL, "the server does not say where its list goes on");
+	hex_encode(rest->since, id, sizeof id);
+	rest->since_us = (int64_t)us;
+	return rc;
+}
+
+/* The pages of a reply. */
 static int take_pages(
-	struct enhanced_client *c, mail_visit_row *visit, void *arg, size_t *rows, struct err *e)
+	struct enhanced_client *c, struct taken *t, struct mail_rest *rest, struct err *e)
 {
 	bool more = true;
 	int rc = 0;
@@ -193,47 +238,73 @@ static int take_pages(
 		}
 		json_array_foreach(messages, i, o)
 		{
-			rc = rc == 0 ? visit_one(o, visit, arg, e) : rc;
-			(*rows)++;
+			rc = rc == 0 ? visit_one(o, take_row, t, e) : rc;
 		}
+		rc = rc == 0 && !more ? take_next(reply, rest, e) : rc;
 		json_decref(reply);
 	}
 	c->base.alive = c->base.alive && rc == 0;
 	return rc;
 }
 
-static int list(struct mail_client *base, const char *after, mail_visit_row *visit, void *arg,
-	struct err *e)
+/* What a list and a wait have in common. 0 or -1. */
+static int set_query(json_t *o, const struct mail_query *q)
+{
+	return (q->after == NULL || set_text(o, "after", q->after) == 0) &&
+			       (q->limit == 0 || set_number(o, "limit", q->limit) == 0) &&
+			       (q->from == NULL || set_text(o, "from", q->from) == 0)
+		       ? 0
+		       : -1;
+}
+
+static int set_indexes(json_t *o, const uint64_t *indexes, size_t n)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		(void)json_array_append_new(array, json_integer((json_int_t)indexes[i]));
+	}
+	return json_array_size(array) == n ? json_object_set_new(o, "indexes", array) : -1;
+}
+
+static int list(struct mail_client *base, const struct mail_query *q, mail_visit_row *visit,
+	void *arg, struct mail_rest *rest, struct err *e)
 {
 	struct enhanced_client *c = (struct enhanced_client *)base;
+	struct taken t = {.q = q, .visit = visit, .arg = arg};
+	struct mail_rest ignored;
 	json_t *o = enhanced_request("inbox");
-	bool ok = after == NULL || set_text(o, "after", after) == 0;
-	size_t rows = 0;
+	/* more than a request can name: then the whole list tells */
+	bool few = q->indexes_n > 0 && q->indexes_n <= ENHANCED_INDEXES;
+	bool ok = set_query(o, q) == 0 &&
+		  (q->since == NULL || set_text(o, "since", q->since) == 0) &&
+		  (q->since_us == 0 || set_number(o, "us", (uint64_t)q->since_us) == 0) &&
+		  (!few || set_indexes(o, q->indexes, q->indexes_n) == 0);
 
 	conn_deadline(&c->conn, ENHANCED_MAIL_MS);
 	if (put_request(c, o, ok, e) != 0) {
 		return -1;
 	}
-	return take_pages(c, visit, arg, &rows, e);
+	return take_pages(c, &t, rest == NULL ? &ignored : rest, e);
 }
 
-static int wait_for_mail(struct mail_client *base, const char *after, unsigned seconds,
+static int wait_for_mail(struct mail_client *base, const struct mail_query *q, unsigned seconds,
 	mail_visit_row *visit, void *arg, struct err *e)
 {
 	struct enhanced_client *c = (struct enhanced_client *)base;
+	struct taken t = {.q = q, .visit = visit, .arg = arg};
+	struct mail_rest ignored;
 	json_t *o = enhanced_request("wait");
-	bool ok = (after == NULL || set_text(o, "after", after) == 0) &&
-		  (seconds == 0 || set_number(o, "seconds", seconds) == 0);
-	size_t rows = 0;
+	bool ok = set_query(o, q) == 0 && (seconds == 0 || set_number(o, "seconds", seconds) == 0);
 
 	conn_deadline(&c->conn, seconds == 0 ? 0 : 1000 * (int64_t)seconds + ENHANCED_CLIENT_MS);
 	if (put_request(c, o, ok, e) != 0) {
 		return -1;
 	}
-	if (take_pages(c, visit, arg, &rows, e) != 0) {
+	if (take_pages(c, &t, &ignored, e) != 0) {
 		return -1;
 	}
-	return rows > 0 ? 0 : err_set(e, EX_TEMPFAIL, "no message came in %u seconds", seconds);
+	return t.rows > 0 ? 0 : err_set(e, EX_TEMPFAIL, "no message came in %u seconds", seconds);
 }
 
 /* --- messages --- */

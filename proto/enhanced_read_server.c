@@ -53,7 +53,7 @@ static int choose(struct enhanced_session *s, const json_t *request, bool by_id_
 	if (c->wanted == 0 && !fields_true(request, "last")) {
 		return err_set(e, EX_NOINPUT, "there is no message with the index 0");
 	}
-	if (box->ops->list(box, s->report->user, visit_choice, c, e) < 0) {
+	if (box->ops->list(box, s->report->user, NULL, visit_choice, c, e) < 0) {
 		return -1;
 	}
 	return c->ref.id[0] != 0 || c->meta.source[0] != '\0'
@@ -147,6 +147,7 @@ int enhanced_do_delete(struct enhanced_session *s, const json_t *request, struct
 		box->ops->remove(box, s->report->user, &c.ref, &why) != 0) {
 		return enhanced_refuse_err(s, &why, e);
 	}
+	presence_work(s->wire.conn->presence);
 	s->report->removed++;
 	return enhanced_answer_id(s, "deleted", c.ref.id, false, e);
 }

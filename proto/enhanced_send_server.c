@@ -82,6 +82,7 @@ static int read_letter(
 	if (in->disagrees) {
 		return err_set(e, EX_DATAERR, "so many bytes cannot be so many characters");
 	}
+	in->mail.announced = in->left;
 	return mail_begin(&in->mail, s->accounts.now, h, e);
 }
 
@@ -115,6 +116,7 @@ static int store(struct enhanced_session *s, struct incoming *in, struct err *e)
 	}
 	if (!in->mail.again) {
 		presence_tell(s->wire.conn->presence, in->mail.to.names, in->mail.to.n);
+		presence_work(s->wire.conn->presence);
 		log_say("An email from %s is sent to %.*s has a content length of %llu",
 			s->report->user, (int)in->to.n, (const char *)in->to.p,
 			(unsigned long long)in->head.length);
@@ -127,6 +129,7 @@ static int take_letter(
 	struct enhanced_session *s, struct incoming *in, const json_t *request, struct err *e)
 {
 	bool too_large = in->left > 4 * s->host->max_chars;
+	uint64_t had = s->wire.conn->in;
 
 	if (too_large) {
 		s->report->rejected++;
@@ -144,14 +147,18 @@ static int take_letter(
 	if (receive_content(s, in, e) != 0) {
 		return -1;
 	}
-	/* an account that was shut out meanwhile sends nothing any more */
-	if (enhanced_still_allowed(s, e) != 0) {
+	/* an account that was shut out meanwhile sends nothing any more; if nothing was waited for,
+	 * it was looked at just now */
+	if (s->wire.conn->in != had && enhanced_still_allowed(s, e) != 0) {
 		return -1;
 	}
 	if (in->why.code == 0 && store(s, in, &in->why) == 0) {
 		return enhanced_answer_id(s, "sent", in->mail.meta.id, in->mail.again, e);
 	}
 	s->report->rejected++;
+	if (in->mail.full) {
+		return enhanced_refuse_as(s, ENHANCED_FULL, &in->why, e);
+	}
 	return in->head.length > s->host->max_chars || in->disagrees
 		       ? enhanced_refuse(s, ENHANCED_TOO_LARGE, in->why.text, e)
 		       : enhanced_refuse_err(s, &in->why, e);
@@ -161,7 +168,8 @@ int enhanced_do_send(struct enhanced_session *s, const json_t *request, struct e
 {
 	struct incoming in = {.mail = {.box = s->host->box,
 				      .user = s->report->user,
-				      .max_chars = s->host->max_chars}};
+				      .max_chars = s->host->max_chars,
+				      .defaults = s->host->limits}};
 	int rc;
 
 	if (fields_number(request, "length", INT64_MAX, &in.left, e) <= 0) {

@@ -53,6 +53,17 @@ int enhanced_answer_id(struct enhanced_session *s, const char *type,
 	return enhanced_put_json(&s->wire, o, e);
 }
 
+int enhanced_refuse_as(
+	struct enhanced_session *s, enum enhanced_code code, const struct err *why, struct err *e)
+{
+	char text[ERR_TEXT_MAX];
+
+	(void)snprintf(text, sizeof text, "%.*s", (int)strcspn(why->text, "\n"), why->text);
+	log_quotable(text);
+	log_event("rejected", "user=%s code=%d text=\"%s\"", s->report->user, why->code, text);
+	return enhanced_refuse(s, code, text, e);
+}
+
 int enhanced_refuse_err(struct enhanced_session *s, const struct err *why, struct err *e)
 {
 	static const struct {
@@ -60,17 +71,13 @@ int enhanced_refuse_err(struct enhanced_session *s, const struct err *why, struc
 		enum enhanced_code code;
 	} fits[] = {{EX_NOUSER, ENHANCED_NO_USER}, {EX_NOINPUT, ENHANCED_NO_MESSAGE},
 		{EX_DATAERR, ENHANCED_REJECTED}, {EX_NOPERM, ENHANCED_REJECTED}};
-	char text[ERR_TEXT_MAX];
 
-	(void)snprintf(text, sizeof text, "%.*s", (int)strcspn(why->text, "\n"), why->text);
-	log_quotable(text);
-	log_event("rejected", "user=%s code=%d text=\"%s\"", s->report->user, why->code, text);
 	for (size_t i = 0; i < sizeof fits / sizeof fits[0]; i++) {
 		if (fits[i].exit == why->code) {
-			return enhanced_refuse(s, fits[i].code, text, e);
+			return enhanced_refuse_as(s, fits[i].code, why, e);
 		}
 	}
-	return enhanced_refuse(s, ENHANCED_TRY_LATER, text, e);
+	return enhanced_refuse_as(s, ENHANCED_TRY_LATER, why, e);
 }
 
 /* --- handshake --- */
@@ -200,6 +207,19 @@ static void read_login(const json_t *o, struct login *l)
 			   ENHANCED_SECRET;
 }
 
+/* Somebody was faster. That may have been this user, with this key: a client whose connection broke
+ * tries again while the session before it still writes. */
+static int join_anyway(struct enhanced_session *s, const struct login *l, int *needs, struct err *e)
+{
+	if (accounts_refresh(&s->accounts, NULL, e) != 0) {
+		return -1;
+	}
+	if (accounts_judge_key(&s->accounts, l->user, s->who.key) != USERS_REFUSED) {
+		*needs = USERS_KEY_IS_ENOUGH;
+	}
+	return 0;
+}
+
 /* Enrol, where an invitation stands for it. 0 with *needs, or -1: it could not be judged. */
 static int join(struct enhanced_session *s, const struct login *l, int *needs, struct err *e)
 {
@@ -208,8 +228,8 @@ static int join(struct enhanced_session *s, const struct login *l, int *needs, s
 	if (!users_invited(s->accounts.now, l->user, l->secret, now)) {
 		return 0;
 	}
-	if (users_join(s->host->dir, l->user, l->secret, now, s->who.key, e) != 0) {
-		return e->code == EX_NOPERM ? 0 : -1; /* somebody else was faster */
+	if (users_join(s->accounts.store, l->user, l->secret, now, s->who.key, e) != 0) {
+		return e->code == EX_NOPERM ? join_anyway(s, l, needs, e) : -1;
 	}
 	if (s->host->box->ops->prepare(s->host->box, l->user, e) != 0) {
 		return -1;

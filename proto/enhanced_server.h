@@ -32,8 +32,12 @@ int enhanced_still_allowed(struct enhanced_session *s, struct err *e);
 int enhanced_refuse(
 	struct enhanced_session *s, enum enhanced_code code, const char *text, struct err *e);
 
-/* Answer a request that the store or the rules refused: the code that fits, its first line. */
+/* Answer a request that the store or the rules refused, and log it: the code that fits, the first
+ * line of why. */
 int enhanced_refuse_err(struct enhanced_session *s, const struct err *why, struct err *e);
+/* The same with a code of its own. */
+int enhanced_refuse_as(
+	struct enhanced_session *s, enum enhanced_code code, const struct err *why, struct err *e);
 
 /* Answer {"type": type, "id": id}, with "again" where it is true. */
 int enhanced_answer_id(struct enhanced_session *s, const char *type,

@@ -17,14 +17,15 @@ struct host {
 	int dir;                    /* of the users' public keys */
 	struct accounts accounts;
 	struct mailbox *box;
-	struct gate *gate;   /* for passwords that cost */
-	struct guard *guard; /* remembers who guesses */
-	int64_t login_ms;    /* for the whole login */
-	int64_t idle_ms;     /* for an answer at the menu, or the next request */
-	int64_t mail_ms;     /* for a whole e-mail, in either direction */
-	uint64_t max_chars;  /* of a message over the enhanced protocol */
-	bool upgrade;        /* a plain password that was right becomes an Argon2id string */
-	bool verbose;        /* tell what was verified, and what an onlooker sees */
+	struct gate *gate;           /* for passwords that cost */
+	struct guard *guard;         /* remembers who guesses */
+	int64_t login_ms;            /* for the whole login */
+	int64_t idle_ms;             /* for an answer at the menu, or the next request */
+	int64_t mail_ms;             /* for a whole e-mail, in either direction */
+	uint64_t max_chars;          /* of a message over the enhanced protocol */
+	struct mailbox_usage limits; /* of a mailbox whose account has none of its own; 0: none */
+	bool upgrade; /* a plain password that was right becomes an Argon2id string */
+	bool verbose; /* tell what was verified, and what an onlooker sees */
 };
 
 /* What a session did, for its line in the log. */

@@ -50,6 +50,25 @@ struct mail_row {
 /* Non-zero ends the visit, and is an error of the visitor's. */
 typedef int mail_visit_row(void *arg, const struct mail_row *row, struct err *e);
 
+/* Which rows, and how many. All zero: every row, oldest first, which is by time. */
+struct mail_query {
+	const char *after; /* an id: what came behind it, in the order of arrival; 32 zeros: all */
+	const char *since; /* an id: from this message on, it included; 32 zeros: all */
+	int64_t since_us;  /* its time: then it need not be there any more; 0: not known */
+	uint64_t limit;    /* the newest so many; with after or since, the first; 0: no limit */
+	const char *from;  /* only this sender's; NULL: anybody's */
+	/* only rows with these indexes; a wire may visit others, too */
+	const uint64_t *indexes;
+	size_t indexes_n;
+};
+
+/* Where to go on after a limit. */
+struct mail_rest {
+	bool more;                    /* something stands behind the last row */
+	char since[MAIL_ID_TEXT + 1]; /* the first row left out; empty when `after` was asked */
+	int64_t since_us;
+};
+
 /* A message by its id (NULL: not so), its index (0: not so), or else the last. */
 struct mail_choice {
 	const char *id;
@@ -82,12 +101,13 @@ struct mail_client_ops {
 	 * NULL: the wire cannot. */
 	int (*leave)(struct mail_client *c, struct err *e);
 
-	/* after: only what stands behind the message with this id; NULL: everything. */
-	int (*list)(struct mail_client *c, const char *after, mail_visit_row *visit, void *arg,
-		struct err *e);
-	/* Wait until a message comes that was not there (or stands behind after; 32 zeros: until
-	 * there is one), and visit those. EX_TEMPFAIL when the seconds (0: no limit) are over. */
-	int (*wait)(struct mail_client *c, const char *after, unsigned seconds,
+	/* rest may be NULL. EX_USAGE: the wire has no ids, and after or since is one. */
+	int (*list)(struct mail_client *c, const struct mail_query *q, mail_visit_row *visit,
+		void *arg, struct mail_rest *rest, struct err *e);
+	/* Wait until a message comes that was not there (or stands behind q->after; 32 zeros: until
+	 * there is one), from q->from if that is set, and visit those: the first q->limit. The
+	 * rest of q is not used. EX_TEMPFAIL when the seconds (0: no limit) are over. */
+	int (*wait)(struct mail_client *c, const struct mail_query *q, unsigned seconds,
 		mail_visit_row *visit, void *arg, struct err *e);
 	int (*read)(struct mail_client *c, const struct mail_choice *which,
 		const struct mail_taker *taker, struct err *e);
@@ -105,7 +125,9 @@ struct mail_client {
 	bool alive;
 };
 
-/* A message of the server's that begins so rejects a letter; it is the error's text. */
+/* The text of an error that rejects a letter begins so; then, where it could not be stored now,
+ * with the second. */
 #define MAIL_REJECTED "The message was rejected: "
+#define MAIL_LATER "try again later: "
 
 #endif

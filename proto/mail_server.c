@@ -70,6 +70,80 @@ static int check_recipients(
 	return 0;
 }
 
+/* --- room --- */
+
+/* The limits that hold for each recipient. 0 or -1. */
+static int find_limits(struct mail *m, const struct users *users, struct err *e)
+{
+	bool any = false;
+
+	m->limits = calloc(m->to.n, sizeof *m->limits);
+	if (m->limits == NULL) {
+		return err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	for (size_t i = 0; i < m->to.n; i++) {
+		struct mailbox_usage *l = &m->limits[i];
+		users_limits(users, m->to.names[i], &l->messages, &l->bytes);
+		l->messages = l->messages == 0 ? m->defaults.messages : l->messages;
+		l->bytes = l->bytes == 0 ? m->defaults.bytes : l->bytes;
+		any = any || l->messages > 0 || l->bytes > 0;
+	}
+	if (!any) {
+		free(m->limits);
+		m->limits = NULL;
+	}
+	return 0;
+}
+
+/* Is this very message there already? Then it needs no room: sent again, it is stored once. */
+static bool is_there(const struct mail *m, const char *user)
+{
+	struct mailbox_meta meta;
+	struct mailbox_ref ref;
+	struct err ignored;
+
+	return m->id != NULL && m->box->ops->find(m->box, user, m->id, &meta, &ref, &ignored) == 0;
+}
+
+static int check_box(const struct mail *m, size_t i, uint64_t size, bool *is_full, struct err *e)
+{
+	const struct mailbox_usage *limit = &m->limits[i];
+	const char *user = m->to.names[i];
+	struct mailbox_usage now;
+
+	if ((limit->messages == 0 && limit->bytes == 0) ||
+		m->box->ops->usage(m->box, user, &now, e) != 0) {
+		return limit->messages == 0 && limit->bytes == 0 ? 0 : -1;
+	}
+	*is_full = limit->messages > 0 && now.messages >= limit->messages;
+	if (*is_full) {
+		err_set(e, EX_TEMPFAIL,
+			"mailbox %s is full: it holds %llu of at most %llu messages", user,
+			(unsigned long long)now.messages, (unsigned long long)limit->messages);
+	} else if (limit->bytes > 0 &&
+		   (now.bytes > limit->bytes || size > limit->bytes - now.bytes)) {
+		*is_full = true;
+		err_set(e, EX_TEMPFAIL,
+			"mailbox %s is full: it holds %llu of at most %llu bytes, and this message "
+			"has %llu",
+			user, (unsigned long long)now.bytes, (unsigned long long)limit->bytes,
+			(unsigned long long)size);
+	}
+	*is_full = *is_full && !is_there(m, user);
+	return *is_full ? -1 : 0;
+}
+
+/* Is there room for a message of so many bytes, header included, in every mailbox? 0 or -1. */
+static int check_room(struct mail *m, uint64_t size, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && m->limits != NULL && i < m->to.n; i++) {
+		rc = check_box(m, i, size, &m->full, e);
+	}
+	return rc;
+}
+
 int mail_begin(
 	struct mail *m, const struct users *users, const struct message_head *h, struct err *e)
 {
@@ -86,7 +160,7 @@ int mail_begin(
 	}
 	memcpy(m->meta.source, m->user, strlen(m->user) + 1);
 	m->meta.chars = h->length;
-	m->meta.time_us = message_now(); /* the final one has the same length */
+	m->meta.time_us = m->box->ops->now(m->box); /* the final one has the same length */
 	rc = buf_append(&m->to_text, h->to.p, h->to.n);
 	rc = rc == 0 ? message_format(&head, h->from, h->to, m->meta.time_us, h->title, h->length)
 		     : rc;
@@ -94,6 +168,13 @@ int mail_begin(
 	buf_free(&head);
 	if (rc != 0) {
 		return err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	/* Before it travels, so that a full mailbox costs nobody its transfer. Where the wire tells
+	 * characters alone, each of them is a byte at least; mail_deliver knows all. */
+	if (find_limits(m, users, e) != 0 ||
+		check_room(m, m->head_bytes + (m->announced > h->length ? m->announced : h->length),
+			e) != 0) {
+		return -1;
 	}
 	if (m->id != NULL) {
 		memcpy(m->meta.id, m->id, sizeof m->meta.id);
@@ -105,6 +186,7 @@ int mail_begin(
 
 int mail_content(struct mail *m, const void *p, size_t n, struct err *e)
 {
+	m->bytes += n;
 	return m->box->ops->append(m->draft, p, n, e);
 }
 
@@ -114,16 +196,22 @@ int mail_deliver(struct mail *m, struct err *e)
 	struct buf head = {0};
 	int rc;
 
-	m->meta.time_us = message_now();
+	m->meta.time_us = m->box->ops->now(m->box);
 	if (message_format(&head, message_text(m->user), to, m->meta.time_us,
 		    message_text(m->meta.title), m->meta.chars) != 0 ||
 		head.n != m->head_bytes) {
 		rc = err_set(e, EX_TEMPFAIL, "cannot write the header");
 	} else {
-		const struct mailbox_ops *ops = m->box->ops;
-		rc = m->id == NULL
-			     ? ops->deliver(m->draft, &m->meta, head.p, &m->to, e)
-			     : ops->deliver_once(m->draft, &m->meta, head.p, &m->to, &m->again, e);
+		struct mailbox_delivery delivery = {.meta = &m->meta,
+			.head = head.p,
+			.to = &m->to,
+			.limits = m->limits,
+			.once = m->id != NULL};
+		rc = m->box->ops->deliver(m->draft, &delivery, &m->again, e);
+		if (rc != 0 && m->limits != NULL) {
+			struct err ignored; /* the engine has told; this finds out what it was */
+			(void)check_room(m, m->head_bytes + m->bytes, &ignored);
+		}
 	}
 	buf_free(&head);
 	return rc;
@@ -134,6 +222,8 @@ void mail_end(struct mail *m)
 	m->box->ops->discard(m->draft);
 	users_list_free(&m->to);
 	buf_free(&m->to_text);
+	free(m->limits);
+	m->limits = NULL;
 	m->draft = NULL;
 }
 

@@ -15,21 +15,27 @@ struct mail {
 	const char *user;    /* who logged in */
 	const uint8_t *id;   /* MAILBOX_ID_BYTES: store it once under this id; NULL: a fresh one */
 	uint64_t max_chars;
+	struct mailbox_usage defaults; /* limits of accounts that have none of their own */
+	uint64_t announced;            /* bytes of content; 0: the wire tells characters alone */
 	struct mailbox_draft *draft;
 	struct mailbox_meta meta;
 	struct users_list to;
-	struct buf to_text; /* the recipients as they were written */
-	size_t head_bytes;  /* of the stored header */
-	bool again;         /* delivered before, under this id */
+	struct buf to_text;           /* the recipients as they were written */
+	size_t head_bytes;            /* of the stored header */
+	uint64_t bytes;               /* of content that has come */
+	struct mailbox_usage *limits; /* owned, one for each of `to`; NULL: none has a limit */
+	bool full;                    /* refused, because a mailbox has no room for it */
+	bool again;                   /* delivered before, under this id */
 };
 
 /* Judge the header: From is who logged in, the title and the length are within limits, every
- * recipient is a user. Then begin a draft. 0, or -1: EX_DATAERR, EX_NOPERM (From), EX_NOUSER,
- * EX_TEMPFAIL. mail_end() is due after it in every case. */
+ * recipient is a user, and no mailbox is full. Then begin a draft. 0, or -1: EX_DATAERR, EX_NOPERM
+ * (From), EX_NOUSER, EX_TEMPFAIL (`full` says whether it is for want of room in a mailbox).
+ * mail_end() is due after it in every case. */
 int mail_begin(
 	struct mail *m, const struct users *users, const struct message_head *h, struct err *e);
 int mail_content(struct mail *m, const void *p, size_t n, struct err *e);
-/* All of it has arrived: deliver to all or none. 0, or -1 (EX_TEMPFAIL). */
+/* All of it has arrived: deliver to all or none. 0, or -1 (EX_TEMPFAIL; `full` as above). */
 int mail_deliver(struct mail *m, struct err *e);
 void mail_end(struct mail *m);
 

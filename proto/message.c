@@ -136,22 +136,38 @@ int64_t message_now(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+/* v, not negative, as n digits at *at, and what stands behind them. */
+static void put_digits(char **at, int v, size_t n, char behind)
+{
+	char *p = *at;
+
+	for (size_t i = n; i > 0; i--) {
+		p[i - 1] = (char)('0' + v % 10);
+		v /= 10;
+	}
+	p[n] = behind;
+	*at = p + n + 1;
+}
+
 void message_format_time(int64_t time_us, char out[static MESSAGE_TIME_LEN + 1])
 {
 	int64_t us = (time_us % 1000000 + 1000000) % 1000000; /* before 1970, too */
 	time_t seconds = (time_t)(time_us / 1000000 - (time_us % 1000000 < 0 ? 1 : 0));
 	struct tm tm;
-	char text[80];
 
 	if (localtime_r(&seconds, &tm) == NULL || tm.tm_year < -900 || tm.tm_year > 8099) {
 		memset(&tm, 0,
 			sizeof tm); /* a clock beyond four digits of year still fits the line */
 		tm.tm_mday = 1;
 	}
-	(void)snprintf(text, sizeof text, "%04d-%02d-%02d %02d:%02d:%02d.%06d", tm.tm_year + 1900,
-		tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)us);
-	memcpy(out, text, MESSAGE_TIME_LEN);
-	out[MESSAGE_TIME_LEN] = '\0';
+	/* by hand: a stored message formats it twice, and snprintf would be the largest part */
+	put_digits(&out, tm.tm_year + 1900, 4, '-');
+	put_digits(&out, tm.tm_mon + 1, 2, '-');
+	put_digits(&out, tm.tm_mday, 2, ' ');
+	put_digits(&out, tm.tm_hour, 2, ':');
+	put_digits(&out, tm.tm_min, 2, ':');
+	put_digits(&out, tm.tm_sec, 2, '.');
+	put_digits(&out, (int)us, 6, '\0');
 }
 
 /* A run of n digits. */

@@ -1,8 +1,8 @@
 /* Who is logged in, and who waits for mail: a slot for each session, in memory that the server and
  * all its sessions share. By it the server prefers who has proven who they are; a session that
- * delivers wakes the recipients who wait; and when accounts have changed, everybody looks whether
- * theirs still stands. A session is woken by SIGUSR1, which only the server sends: it alone knows
- * which processes are its own. */
+ * delivers wakes the recipients who wait, and tells the server that the store has work to settle;
+ * and when accounts have changed, everybody looks whether theirs still stands. A session is woken
+ * by SIGUSR1, which only the server sends: it alone knows which processes are its own. */
 #ifndef PROTO_PRESENCE_H
 #define PROTO_PRESENCE_H
 
@@ -29,9 +29,13 @@ struct presence_slot {
 };
 
 struct presence {
-	struct presence_slot *slots; /* shared */
+	struct presence_slot *slots; /* shared, and behind them: */
+	/* at least as many as there are slots that wait, so that a delivery looks at no slot while
+	 * nobody waits. A session that is killed between two steps leaves it too high. */
+	atomic_uint *waiting;
+	atomic_bool *told; /* the server knows of work in the store, and will look */
 	size_t n;
-	int pipe[2]; /* a session writes a byte when somebody is to be woken */
+	int pipe[2]; /* a session writes a byte when somebody is to be woken, or told of work */
 };
 
 /* Memory and a pipe for n sessions; before any fork. 0, or -1 (EX_OSERR). */
@@ -47,6 +51,10 @@ void presence_wake_all_but(const struct presence *p,
 	bool (*stays)(void *arg, const struct presence_who *who), void *arg);
 /* Empty the pipe. */
 void presence_drain(const struct presence *p);
+/* Whoever makes work from now on is to tell; what there is already is looked at after this call. */
+void presence_listen(const struct presence *p);
+/* There is work, and it will be looked at: nobody need tell. */
+void presence_told(const struct presence *p);
 /* Is this slot's session to be woken? Once. */
 bool presence_take_wake(const struct presence *p, size_t slot);
 
@@ -57,5 +65,8 @@ void presence_enter(const struct presence *p, size_t slot, const struct presence
 void presence_wait(const struct presence *p, size_t slot, bool waits);
 /* Mail came for these users: have those who wait woken. */
 void presence_tell(const struct presence *p, char (*names)[USER_NAME_MAX + 1], size_t n);
+/* The store has work to settle. Costs a byte in the pipe when the server does not know of any yet,
+ * and nothing in a flood. */
+void presence_work(const struct presence *p);
 
 #endif

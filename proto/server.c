@@ -8,9 +8,9 @@
 #include <sys/wait.h>
 
 #include "../crypto/bytes.h"
+#include "helper_server.h"
 #include "listen.h"
 #include "log.h"
-#include "watch.h"
 
 struct child {
 	pid_t pid;           /* 0: the slot is free */
@@ -27,10 +27,9 @@ struct state {
 	struct child *children;   /* s->sessions slots */
 	size_t children_n;        /* of them in use */
 	struct presence presence; /* shared with the children: who has logged in, who waits */
-	struct watch watch;       /* the accounts */
-	pid_t helper;             /* cleans up behind sessions that died; 0: none is running */
-	bool must_clean_up;       /* another one died since it began */
-	bool stopping;            /* sessions are being killed: the next start cleans up */
+	int news_fd;              /* tells that accounts may have changed; -1: nothing tells */
+	struct helper helper;
+	bool stopping;    /* sessions are being killed: the next start cleans up */
 	int stop_pipe[2]; /* sessions hold the reading end; closing the other one stops them, and so
 			   * does the death of this process */
 	unsigned long count;   /* connections so far, for their ids */
@@ -147,9 +146,7 @@ static void become_child(const struct state *st)
 	(void)close(signal_pipe[1]);
 	(void)close(st->stop_pipe[1]);
 	(void)close(st->presence.pipe[0]);
-	if (st->watch.fd >= 0) {
-		(void)close(st->watch.fd);
-	}
+	st->s->accounts->ops->unfollow(st->s->accounts);
 	if (st->spare_fd >= 0) {
 		(void)close(st->spare_fd);
 	}
@@ -159,19 +156,16 @@ static void become_child(const struct state *st)
 	handle(SIGCHLD, SIG_DFL);
 }
 
+static void helper_is_child(void *arg)
+{
+	become_child(arg);
+}
+
 static void clean_up(struct state *st)
 {
-	if (st->helper != 0 || !st->must_clean_up || st->stopping) {
-		return;
+	if (!st->stopping) {
+		helper_clean_up(&st->helper);
 	}
-	st->helper = fork();
-	if (st->helper == 0) {
-		become_child(st);
-		st->s->after_death(st->s->arg);
-		_exit(0);
-	}
-	st->must_clean_up = st->helper < 0; /* tried again when the next child ends */
-	st->helper = st->helper < 0 ? 0 : st->helper;
 }
 
 /* Free the slot of a child that ended; true when it was shed. */
@@ -194,14 +188,15 @@ static void reap(struct state *st)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		bool helper = pid == st->helper, shed = forget_child(st, pid);
-		st->helper = helper ? 0 : st->helper;
+		bool shed = forget_child(st, pid);
 		if (shed) {
 			log_event("shed", "child=%ld text=\"no login came, and others wait\"",
 				(long)pid);
-		} else if (WIFSIGNALED(status)) {
+			continue;
+		}
+		helper_reap(&st->helper, pid, status);
+		if (WIFSIGNALED(status)) {
 			log_event("killed", "child=%ld signal=%d", (long)pid, WTERMSIG(status));
-			st->must_clean_up = st->must_clean_up || !helper;
 		}
 	}
 }
@@ -329,22 +324,33 @@ static void wake(struct state *st)
 	}
 }
 
+/* How long nothing need be looked at: the store, and the accounts where nothing tells. -1: for
+ * ever. */
+static int quiet_ms(const struct state *st, int settle_ms)
+{
+	int watch_ms = st->news_fd < 0 ? SERVER_LOOK_MS : -1;
+
+	return settle_ms < 0 || (watch_ms >= 0 && watch_ms < settle_ms) ? watch_ms : settle_ms;
+}
+
 static void loop(struct state *st)
 {
 	struct pollfd *signals = &st->polls[st->listeners], *wakes = signals + 1;
+	struct accounts_store *accounts = st->s->accounts;
 	int64_t look_ms = 0; /* when to look at the accounts next, where nothing tells */
 
 	for (;;) {
-		int rc = poll(st->polls, st->listeners + 3, st->watch.fd < 0 ? WATCH_POLL_MS : -1);
+		int rc = poll(
+			st->polls, st->listeners + 3, quiet_ms(st, helper_settle(&st->helper)));
 		if (rc < 0) {
 			continue; /* EINTR: the pipe tells */
 		}
 		if (signals->revents != 0 && take_signals(st)) {
 			return;
 		}
-		bool look = wakes[1].revents != 0 || (st->watch.fd < 0 && conn_now_ms() >= look_ms);
-		bool changed = look && watch_changed(&st->watch);
-		look_ms = look ? conn_now_ms() + WATCH_POLL_MS : look_ms;
+		bool look = wakes[1].revents != 0 || (st->news_fd < 0 && conn_now_ms() >= look_ms);
+		bool changed = look && accounts->ops->news(accounts);
+		look_ms = look ? conn_now_ms() + SERVER_LOOK_MS : look_ms;
 		if (changed) {
 			st->s->changed(st->s->arg);
 			presence_wake_all_but(&st->presence, st->s->stays, st->s->arg);
@@ -371,14 +377,14 @@ static void kill_all(const struct state *st)
 			(void)kill(st->children[i].pid, SIGKILL);
 		}
 	}
-	if (st->helper != 0) {
-		(void)kill(st->helper, SIGKILL);
+	if (st->helper.pid != 0) {
+		(void)kill(st->helper.pid, SIGKILL);
 	}
 }
 
 /* Sessions end at their next wait; a delivery on its way is finished first. A second signal, or too
- * long a time, kills them. */
-static void stop(struct state *st)
+ * long a time, kills them: true. */
+static bool stop(struct state *st)
 {
 	int64_t until = conn_now_ms() + SERVER_STOP_MS;
 	struct pollfd p = {.fd = signal_pipe[0], .events = POLLIN};
@@ -390,7 +396,7 @@ static void stop(struct state *st)
 		(void)close(st->polls[i].fd);
 	}
 	reap(st);
-	while (st->children_n > 0 || st->helper != 0) {
+	while (st->children_n > 0 || st->helper.pid != 0) {
 		int64_t left = until - conn_now_ms();
 		int rc = poll(&p, 1, killed ? -1 : left < 0 ? 0 : (int)left);
 		bool again = rc > 0 && take_signals(st);
@@ -403,6 +409,7 @@ static void stop(struct state *st)
 		}
 	}
 	log_event("stopped", "connections=%lu", st->count);
+	return killed;
 }
 
 static void announce(int fd)
@@ -431,7 +438,7 @@ static int open_pipe(int p[2], struct err *e)
 
 static void watch_all(struct state *st, const int *fds)
 {
-	const int others[] = {signal_pipe[0], st->presence.pipe[0], st->watch.fd};
+	const int others[] = {signal_pipe[0], st->presence.pipe[0], st->news_fd};
 	size_t n = st->listeners;
 
 	for (size_t i = 0; i < n; i++) {
@@ -445,8 +452,11 @@ static void watch_all(struct state *st, const int *fds)
 
 int server_run(const struct server *s, struct err *e)
 {
-	struct state st = {.s = s, .stop_pipe = {-1, -1}, .spare_fd = -1, .watch = {.fd = -1}};
+	struct state st = {.s = s, .stop_pipe = {-1, -1}, .spare_fd = -1, .news_fd = -1};
 	int fds[SERVER_LISTEN_MAX], rc = -1;
+
+	st.helper = (struct helper){
+		.server = s, .presence = &st.presence, .in_child = helper_is_child, .arg = &st};
 
 	st.children = calloc(s->sessions, sizeof *st.children);
 	if (st.children == NULL) {
@@ -461,7 +471,7 @@ int server_run(const struct server *s, struct err *e)
 			goto out;
 		}
 	}
-	watch_open(&st.watch, s->watch_dir, s->watch_file);
+	st.news_fd = s->accounts->ops->follow(s->accounts);
 	watch_all(&st, fds);
 	st.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	handle(SIGPIPE, SIG_IGN);
@@ -471,10 +481,11 @@ int server_run(const struct server *s, struct err *e)
 	conn_catch_wake();
 	s->ready(s->arg);
 	loop(&st);
-	stop(&st);
-	rc = 0;
+	rc = stop(&st) ? 1 : 0;
+	handle(SIGTERM, SIG_DFL);
+	handle(SIGINT, SIG_DFL);
 out:
-	watch_close(&st.watch);
+	s->accounts->ops->unfollow(s->accounts);
 	presence_close(&st.presence);
 	free(st.children);
 	return rc;

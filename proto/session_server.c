@@ -37,7 +37,7 @@ void host_upgrade(const struct host *host, const struct users *users, const char
 
 	if (host->upgrade && users_is_plain(users, user)) {
 		gate_take(host->gate);
-		if (users_upgrade(host->dir, user, password, n, &e) != 0) {
+		if (users_upgrade(host->accounts.store, user, password, n, &e) != 0) {
 			log_err("upgrade", &e);
 		}
 		gate_give(host->gate);

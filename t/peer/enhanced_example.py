@@ -115,6 +115,12 @@ def field(text, name):
     return re.search(rf'"{name}":"?([0-9a-f]+)', text)[1]
 
 
+def moments(texts, ids):
+    """When each of these was stored, as the lists of the example tell it."""
+    return [int(re.search(rf'"id":"{one}",[^{{}}]*"us":([0-9]+)', "\n".join(texts))[1])
+            for one in ids]
+
+
 def compare(side, got, steps):
     want = b"".join(data for who, _, data in steps if who == side)
     if got != want:
@@ -125,16 +131,16 @@ def compare(side, got, steps):
 def play(path):
     keys, steps = parse(path)
     texts = [text for who, text, _ in steps]
-    stored = field(next(t for t in texts if t.startswith('{"type":"sent"')), "id")
-    moment = int(field(next(t for t in texts if t.startswith('{"type":"message"')), "us"))
+    stored = [field(t, "id") for t in texts if t.startswith('{"type":"sent"')]
+    ids, clock = iter(stored), iter(moments(texts, stored))
     os.environ["TZ"] = "UTC"
     time.tzset()
     with tempfile.TemporaryDirectory() as folder:
         write_keys(folder, "server", raw(keys, "server static"))
         write_keys(folder, "client1", raw(keys, "client static"))
         server = Server(folder, {"client1": None, "client2": None}, log=lambda event: None,
-                        ephemeral=raw(keys, "server ephemeral"), clock=lambda: moment,
-                        new_id=lambda: stored)
+                        ephemeral=raw(keys, "server ephemeral"), clock=lambda: next(clock),
+                        new_id=lambda: next(ids))
         threading.Thread(target=server.serve, daemon=True).start()
         client = Client("127.0.0.1", server.port, "client1", folder,
                         load_public(f"{folder}/server_x25519_public.pem"),

@@ -9,8 +9,8 @@ enhanced_wire.py's.
   codes and exits                                "Errors"
 
 enhanced_peer.py client HOST PORT USER KEYDIR [OPTIONS] ACTION...
-  actions: send TO[;TO...] TITLE FILE [ID], inbox, read N|ID|last, delete ID, wait [SECONDS],
-  join SECRET (goes into the login, wherever it stands), bye. Each reply is a line of JSON. The
+  actions: send TO[;TO...] TITLE FILE [ID], inbox [{FIELDS}], read N|ID|last, delete ID,
+  wait [SECONDS|{FIELDS}], join SECRET (goes into the login, wherever it stands), bye. Each reply is a line of JSON. The
   first error's code is told on stderr, and the exit code is the document's; 69: cannot connect.
 enhanced_peer.py server [OPTIONS] KEYDIR USERS.json
   USERS.json: {"NAME": "password" or null or {"password": "...", "join": "SECRET"}}. It tells the
@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 
 from enhanced_wire import (
-    CODES, ENDS, ID, LOGIN, OPENING, RECORD, ZEROS, Broken, Closed, Fault, Wire, check_reply, dump,
+    CODES, ENDS, ID, LOGIN, NAME, OPENING, RECORD, ZEROS, Broken, Closed, Fault, Wire, check_reply, dump,
     Unverified, is_count, is_id, is_text, load_private, load_public, parse)
 
 
@@ -107,7 +107,7 @@ def parse_actions(words):
     """[(verb, [arguments])]; what may be left out is known by its look."""
     words, actions = list(words), []
     counts = {"send": 3, "inbox": 0, "read": 1, "delete": 1, "wait": 0, "join": 1, "bye": 0}
-    optional = {"send": ID, "wait": re.compile("[0-9]+")}
+    optional = {"send": ID, "wait": re.compile(r"[0-9]+|\{.*\}"), "inbox": re.compile(r"\{.*\}")}
     while words:
         verb = words.pop(0)
         count = counts.get(verb)
@@ -131,6 +131,8 @@ def action_object(client, verb, words):
         return {"type": "read"} | ({"last": True} if words[0] == "last" else
                                    {"id": words[0]} if is_id(words[0]) else
                                    {"index": int(words[0])}), None
+    if words and words[0].startswith("{"):
+        return {"type": verb} | json.loads(words[0]), None
     fields = {"delete": ["id"], "wait": ["seconds"]}.get(verb, [])
     values = [int(word) if verb == "wait" else word for word in words]
     return {"type": verb} | dict(zip(fields, values)), None
@@ -370,26 +372,69 @@ class Server:
                 "title": mail["title"], "chars": len(mail["content"].decode()),
                 **({"length": len(mail["content"])} if whole else {})}
 
-    def rows_after(self, user, obj):
-        """The list behind obj's `after`."""
-        after, box = obj.get("after"), list(self.boxes[user])
+    def rows_asked(self, user, obj):
+        """(the list that obj asks for, what its limit leaves for the next request or None)."""
+        box, wait = list(self.boxes[user]), obj["type"] == "wait"
         rows = [self.row(index, mail) for index, mail in enumerate(box, 1)]
-        if after is None or after == ZEROS and obj["type"] == "wait":
-            return rows
-        if not is_id(after):
-            raise Fault("rejected", "after is no id")
-        at = [row["index"] for row in rows if row["id"] == after]
-        if not at:
-            raise Fault("no-message", "no such message: after")
-        return rows[at[0]:]
+        after, since, indexes = (obj.get(name) for name in ("after", "since", "indexes"))
+        limit, sender = obj.get("limit"), obj.get("from")
+        ways = sum(one is not None for one in (after, since, indexes))
+        if ways > 1 or wait and (since or indexes) or indexes is not None and (limit or sender):
+            raise Fault("rejected", "fields that do not go together")
+        if limit is not None and not (is_count(limit) and 1 <= limit < 1 << 31):
+            raise Fault("rejected", "limit is no number from 1")
+        if sender is not None and not (is_text(sender) and NAME.fullmatch(sender)):
+            raise Fault("rejected", "from is no name")
+        if "us" in obj and (since is None or not is_count(obj["us"])):
+            raise Fault("rejected", "us is wrong, or there is no since")
+        if after is not None:
+            rows = rows[self.place(rows, after):]
+        elif since is not None:
+            rows = self.from_there(rows, since, obj.get("us"))
+        elif indexes is not None:
+            if not (isinstance(indexes, list) and 1 <= len(indexes) <= 1000 and
+                    all(is_count(one) and one > 0 for one in indexes)):
+                raise Fault("rejected", "indexes are no 1 to 1000 numbers from 1")
+            rows = [row for row in rows if row["index"] in indexes]
+        rows = [row for row in rows if sender in (None, row["from"])]
+        if limit is None or len(rows) <= limit:
+            return rows, None
+        if since is not None:
+            return rows[:limit], {"since": rows[limit]["id"], "us": rows[limit]["us"]}
+        if after is not None or wait:
+            return rows[:limit], {"after": rows[limit - 1]["id"]}
+        return rows[-limit:], None
 
-    def pages(self, rows):
+    def place(self, rows, ident):
+        """How many rows end with this one."""
+        if not is_id(ident):
+            raise Fault("rejected", "no id")
+        if ident == ZEROS:
+            return 0
+        at = [row["index"] for row in rows if row["id"] == ident]
+        if not at:
+            raise Fault("no-message", "no such message")
+        return at[0]
+
+    def from_there(self, rows, since, us):
+        """The rows by (us, id), from this place on."""
+        at = self.place(rows, since) if us is None else is_id(since) and us
+        if at is False:
+            raise Fault("rejected", "since is no id")
+        if us is None:
+            us = rows[at - 1]["us"] if at else 0
+        rows = sorted(rows, key=lambda row: (row["us"], row["id"]))
+        return [row for row in rows if (row["us"], row["id"]) >= (us, since)]
+
+    def pages(self, rows, rest=None):
         starts = range(0, max(len(rows), 1), self.page)
-        return [({"type": "inbox", "messages": rows[at:at + self.page],
-                  "more": at + self.page < len(rows)}, None) for at in starts]
+        replies = [({"type": "inbox", "messages": rows[at:at + self.page],
+                     "more": at + self.page < len(rows)}, None) for at in starts]
+        replies[-1][0].update({} if rest is None else {"next": rest})
+        return replies
 
     def do_inbox(self, wire, user, obj, content):
-        return self.pages(self.rows_after(user, obj))
+        return self.pages(*self.rows_asked(user, obj))
 
     def do_wait(self, wire, user, obj, content):
         """What is there already comes before what ends the wait."""
@@ -399,10 +444,18 @@ class Server:
         end = time.monotonic() + (float("inf") if seconds is None else seconds)
         old = set() if "after" in obj else {mail["id"] for mail in self.boxes[user]}
         while True:
-            rows = [row for row in self.rows_after(user, obj) if row["id"] not in old]
+            if old:  # what is old is not counted
+                rows = [row for row in self.rows_asked(user, obj | {"limit": 1 << 30})[0]
+                        if row["id"] not in old]
+                rest = None
+                if len(rows) > obj.get("limit", len(rows)):
+                    rows = rows[:obj["limit"]]
+                    rest = {"after": rows[-1]["id"]}
+            else:
+                rows, rest = self.rows_asked(user, obj)
             spoke = wire.buffer or select.select([wire.sock], [], [], 0)[0]
             if rows or spoke or time.monotonic() >= end:
-                return self.pages(rows)
+                return self.pages(rows, rest)
             time.sleep(0.02)
 
     def do_read(self, wire, user, obj, content):

@@ -29,7 +29,7 @@ LOGIN = 256            # the login is padded to a multiple, 16 of them at most
 ZEROS = "0" * 32       # as `after` of wait: every message is new
 CODES = {"denied": 77, "password": 77, "no-user": 67, "no-message": 66, "rejected": 65,
          "damaged": 65, "too-large": 65, "unknown": 76, "protocol": 76, "try-later": 75,
-         "timeout": 75, "stopping": 75}
+         "full": 75, "timeout": 75, "stopping": 75}
 ENDS = {"denied", "password", "protocol", "timeout", "stopping"}
 ID = re.compile("[0-9a-f]{32}", re.ASCII)
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,31}")
@@ -165,6 +165,13 @@ def check_reply(obj):
     if obj.get("type") not in SHAPES:
         raise Broken(f"no such reply: {obj}")
     check_fields(obj, SHAPES[obj["type"]])
+    if (rest := obj.get("next")) is not None:
+        shape = {"after": is_id} if "after" in rest else {"since": is_id, "us": is_count}
+        if obj["more"] or set(rest) != set(shape):
+            raise Broken(f"next has no place here: {obj}")
+        for name, fits in shape.items():
+            if not fits(rest[name]):
+                raise Broken(f"{name} is wrong in {rest}")
     for row in obj.get("messages", []):
         if not isinstance(row, dict):
             raise Broken(f"a row of the list is no object: {row}")

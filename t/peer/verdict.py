@@ -3,11 +3,14 @@
     check("a title that is an assertion", [])           its faults, as a list: none
     check("a list is empty", rows == [])                or a truth
 """
-import contextlib, os, time
+import contextlib, os, subprocess, time
 from pathlib import Path
 
 
-def check(title, faults):
+def check(title, faults, todo=None):
+    """todo: why it may fail for now; see lib.sh."""
+    if todo:
+        print(f"todo {todo}")
     if isinstance(faults, bool):
         faults = [] if faults else ["it is not so"]
     faults = [str(fault) for fault in faults]
@@ -44,8 +47,21 @@ def childless(pid, seconds=15):
     return wait_until(lambda: not children(pid), seconds)
 
 
+def settled(folder="."):
+    """Wait until the text file of every message is there. False: that took too long."""
+    script = Path(__file__).parent.parent / "settled.sh"
+    return subprocess.run(["sh", "-c", '. "$0" && wait_settled "$1"', script, folder]).returncode == 0
+
+
+def spooled():
+    """What lies in the spool though no delivery needs it any more."""
+    settled()
+    return os.listdir(".spool")
+
+
 def messages(folder="."):
     """The message files under a server's folder: {path: bytes}."""
+    settled(folder)
     return {str(path): path.read_bytes() for path in Path(folder).glob("client*/*.txt")}
 
 

@@ -275,6 +275,7 @@ static const struct {
 	{ENHANCED_UNKNOWN, "unknown", 76, false},
 	{ENHANCED_PROTOCOL, "protocol", 76, true},
 	{ENHANCED_TRY_LATER, "try-later", 75, false},
+	{ENHANCED_FULL, "full", 75, false},
 	{ENHANCED_TIMEOUT, "timeout", 75, true},
 	{ENHANCED_STOPPING, "stopping", 75, true},
 };
