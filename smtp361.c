@@ -15,7 +15,10 @@
 	APPLET(delete, NULL, "remove messages from your mailbox")                      \
 	APPLET(join, NULL, "accept an invitation: keys, account, configuration")       \
 	APPLET(keygen, "key_generator", "make key pairs for the server and its users") \
-	APPLET(user, NULL, "invite, add, change, shut out and list accounts")
+	APPLET(user, NULL, "invite, add, change, shut out and list accounts")          \
+	APPLET(export, NULL, "write mailboxes as mbox files or Maildirs")              \
+	APPLET(import, NULL, "put mbox files and Maildirs into mailboxes")             \
+	APPLET(check, NULL, "look whether everything that is stored is whole")
 
 #define APPLET(name, alias, line) int name##_main(int argc, char **argv);
 APPLETS

@@ -32,6 +32,22 @@ static const struct cli_option *by_letter(const struct cli *c, char letter)
 	return NULL;
 }
 
+/* A number of bytes, with K, M or G behind it for 1024 of them, 1024 of those, and so on. 0 or
+ * -1. */
+static int parse_size(const char *text, uint64_t *out)
+{
+	static const char letters[] = "KMG";
+	size_t n = strlen(text);
+	const char *unit = n > 0 ? strchr(letters, text[n - 1]) : NULL;
+	unsigned shift = unit == NULL ? 0 : 10 * (unsigned)(unit - letters + 1);
+
+	if (parse_decimal(text, unit == NULL ? n : n - 1, INT64_MAX >> shift, out) != 0) {
+		return -1;
+	}
+	*out <<= shift;
+	return *out == 0 ? -1 : 0;
+}
+
 /* Store one value. given: the option as it was written. -1 go on, or the exit code. */
 static int store(
 	const struct cli *c, const struct cli_option *o, const char *given, const char *value)
@@ -64,6 +80,17 @@ static int store(
 				given, value);
 		}
 		*(unsigned *)o->value = (unsigned)number;
+		return -1;
+	case CLI_SIZE:
+		if (*(uint64_t *)o->value != 0) {
+			return cli_usage(c, "%s is given twice", given);
+		}
+		if (parse_size(value, &number) != 0) {
+			return cli_usage(c,
+				"%s takes bytes, as 500000, 500K, 10M or 1G, not \"%s\"", given,
+				value);
+		}
+		*(uint64_t *)o->value = number;
 		return -1;
 	}
 	return -1;

@@ -29,6 +29,7 @@ enum cli_kind {
 	CLI_TEXT,   /* const char **: one value; twice is an error */
 	CLI_LIST,   /* struct cli_list *: one value each time */
 	CLI_NUMBER, /* unsigned *: decimal; twice is an error */
+	CLI_SIZE,   /* uint64_t *: bytes, as 500000, 500K, 10M or 1G; twice is an error */
 };
 
 enum { CLI_LIST_MAX = 1000 };

@@ -186,8 +186,10 @@ static int go_on(const struct dialogue *d, int rc, const struct err *e)
 
 static int do_list(struct dialogue *d, struct err *e)
 {
+	const struct mail_query all = {0};
+
 	(void)puts(ROWS_HEAD);
-	return go_on(d, d->client->ops->list(d->client, NULL, print_row, NULL, e), e);
+	return go_on(d, d->client->ops->list(d->client, &all, print_row, NULL, NULL, e), e);
 }
 
 static int put_head(void *arg, const struct mail_received *m, struct err *e)

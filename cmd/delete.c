@@ -31,21 +31,37 @@ static int visit(void *arg, const struct mail_row *row, struct err *e)
 	return 0;
 }
 
-/* Ids for what was named by index, from one list. */
+/* Ask for the rows that were named by index, and for no others: all in one request, so that they
+ * are rows of one list. */
+static int ask_rows(struct mail_client *c, struct found *f, struct err *e)
+{
+	struct mail_query q = {.limit = f->last ? 1 : 0};
+	uint64_t *indexes = calloc(f->n, sizeof *indexes);
+	int rc;
+
+	if (indexes == NULL) {
+		return err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	for (size_t i = 0; !f->last && i < f->n; i++) {
+		if (f->choices[i].id == NULL) {
+			indexes[q.indexes_n++] = f->choices[i].index;
+		}
+	}
+	q.indexes = indexes;
+	rc = q.indexes_n > 0 || f->last ? c->ops->list(c, &q, visit, f, NULL, e) : 0;
+	free(indexes);
+	return rc;
+}
+
 static int find_ids(struct mail_client *c, struct found *f, struct err *e)
 {
-	bool listed = false;
-
+	if (ask_rows(c, f, e) != 0) {
+		return -1;
+	}
 	for (size_t i = 0; i < f->n; i++) {
 		if (f->choices[i].id != NULL) {
 			memcpy(f->ids[i], f->choices[i].id, MAIL_ID_TEXT);
-			continue;
-		}
-		if (!listed && c->ops->list(c, NULL, visit, f, e) != 0) {
-			return -1;
-		}
-		listed = true;
-		if (f->ids[i][0] == '\0') {
+		} else if (f->ids[i][0] == '\0') {
 			return err_set(e, EX_NOINPUT, "%s",
 				f->last ? "the inbox is empty"
 					: "there is no message with this index");

@@ -25,6 +25,8 @@ static const char help[] =
 	"      --max-sessions N        sessions at once (500)\n"
 	"      --max-per-address N     sessions at once from one address (100)\n"
 	"      --max-chars N           characters of a message, enhanced (64000000)\n"
+	"      --max-messages N        in a mailbox whose account has no limit of its own\n"
+	"      --max-bytes N           the same, as 500000, 500K, 10M or 1G\n"
 	"      --login-time SECONDS    for a login (30)\n"
 	"      --idle-time SECONDS     for an answer at the menu, or the next request (600)\n"
 	"      --mail-time SECONDS     for one e-mail (600)\n"
@@ -35,6 +37,7 @@ static const char help[] =
 
 struct service {
 	struct host host;
+	struct accounts_store *accounts;
 	struct rsa_private rsa;
 	struct x25519_pair x25519;
 	struct gate gate;
@@ -161,29 +164,39 @@ static void tell_what_is_off(const struct cli *c, const struct service *s, const
 	}
 }
 
+static int load_accounts(const struct cli *c, struct service *s, const char *dir, struct err *e)
+{
+	struct accounts *a = &s->host.accounts;
+	const char *name;
+
+	if (accounts_files_open(s->host.dir, &s->accounts, e) != 0) {
+		return -1;
+	}
+	a->store = s->accounts;
+	a->dir = s->host.dir;
+	name = a->store->name;
+	if (accounts_refresh(a, NULL, e) != 0) {
+		return is_there(s, name) ? -1 : err_hint(e, "smtp361 user -d %s invite NAME", dir);
+	}
+	if (users_others_can_read(a->now)) {
+		cli_note(c, "%s can be read by others: chmod 600 %s/%s", name, dir, name);
+	}
+	return 0;
+}
+
 /* Read what the sessions will need, so that a fault shows now and not at the first login. */
 static int start(const struct cli *c, struct service *s, const char *dir, struct err *e)
 {
-	struct stat st;
-
-	s->host.dir = s->host.accounts.dir = file_open_dir(dir, e);
-	if (s->host.dir < 0 || load_keys(s, dir, e) != 0) {
+	s->host.dir = file_open_dir(dir, e);
+	if (s->host.dir < 0 || load_keys(s, dir, e) != 0 || load_accounts(c, s, dir, e) != 0) {
 		return -1;
-	}
-	if (accounts_refresh(&s->host.accounts, NULL, e) != 0) {
-		return is_there(s, USERS_FILE) ? -1
-					       : err_hint(e, "smtp361 user -d %s invite NAME", dir);
-	}
-	if (fstatat(s->host.dir, USERS_FILE, &st, 0) == 0 && (st.st_mode & 077) != 0) {
-		cli_note(c, "%s can be read by others: chmod 600 %s/%s", USERS_FILE, dir,
-			USERS_FILE);
 	}
 	tell_what_is_off(c, s, dir);
 	gate_open(&s->gate);
 	s->host.gate = &s->gate;
 	guard_open(&s->guard);
 	s->host.guard = &s->guard;
-	if (mailbox_files_open(s->host.dir, mail_describe, &s->host.box, e) != 0) {
+	if (mailbox_files_open(s->host.dir, mail_describe, MAILBOX_KEEPER, &s->host.box, e) != 0) {
 		return -1;
 	}
 	(void)users_each(s->host.accounts.now, prepare_user, s);
@@ -200,6 +213,9 @@ static void end(struct service *s)
 		(void)close(s->host.dir);
 	}
 	accounts_close(&s->host.accounts);
+	if (s->accounts != NULL) {
+		s->accounts->ops->close(s->accounts);
+	}
 	gate_close(&s->gate);
 	guard_close(&s->guard);
 	wipe(&s->rsa, sizeof s->rsa);
@@ -225,7 +241,7 @@ APPLET_MAIN(serve)
 {
 	const char *dir = NULL;
 	static struct cli_list listen;
-	unsigned login = 0, idle = 0, mail = 0, chars = 0;
+	unsigned login = 0, idle = 0, mail = 0, chars = 0, messages = 0;
 	static struct service service;
 	struct host *host = &service.host;
 	struct server server = {.session = session,
@@ -239,8 +255,10 @@ APPLET_MAIN(serve)
 		{0, "enhanced", CLI_FLAG, &service.enhanced_only},
 		{0, "max-sessions", CLI_NUMBER, &server.sessions},
 		{0, "max-per-address", CLI_NUMBER, &server.per_address},
-		{0, "max-chars", CLI_NUMBER, &chars}, {0, "login-time", CLI_NUMBER, &login},
-		{0, "idle-time", CLI_NUMBER, &idle}, {0, "mail-time", CLI_NUMBER, &mail},
+		{0, "max-chars", CLI_NUMBER, &chars}, {0, "max-messages", CLI_NUMBER, &messages},
+		{0, "max-bytes", CLI_SIZE, &host->limits.bytes},
+		{0, "login-time", CLI_NUMBER, &login}, {0, "idle-time", CLI_NUMBER, &idle},
+		{0, "mail-time", CLI_NUMBER, &mail},
 		{0, "upgrade-passwords", CLI_FLAG, &host->upgrade},
 		{'v', "verbose", CLI_FLAG, &host->verbose}};
 	struct cli c = {.applet = "serve",
@@ -267,13 +285,17 @@ APPLET_MAIN(serve)
 	host->login_ms = seconds_or(login, 30);
 	host->idle_ms = seconds_or(idle, 600);
 	host->mail_ms = seconds_or(mail, 600);
+	host->limits.messages = messages;
 	host->max_chars = chars == 0 ? ENHANCED_CHARS : chars;
 	host->dir = service.gate.fd = -1;
 	cli_protect();
 	rc = start(&c, &service, dir == NULL ? "." : dir, &e);
-	server.watch_dir = host->dir;
-	server.watch_file = USERS_FILE;
+	server.box = host->box;
+	server.accounts = service.accounts;
 	rc = rc == 0 ? server_run(&server, &e) : rc;
+	if (rc > 0) {
+		host->box = NULL; /* not closed, which would settle: the next start does */
+	}
 	end(&service);
-	return cli_finish(&c, rc == 0 ? EX_OK : cli_fail(&c, &e));
+	return cli_finish(&c, rc >= 0 ? EX_OK : cli_fail(&c, &e));
 }

@@ -7,10 +7,11 @@
 #include "../proto/mail_server.h"
 #include "account.h"
 #include "invitation.h"
+#include "user_list.h"
 
 static const char help[] =
 	"usage: smtp361 user [-d DIR] add|passwd|del|revoke|invite NAME | list | harden\n"
-	"       smtp361 user [-d DIR] key NAME [FILE] | mode NAME both|enhanced|key\n"
+	"       smtp361 user [-d DIR] key NAME [FILE] | mode NAME both|enhanced|key | quota NAME\n"
 	"\n"
 	"Accounts of the server, in DIR/user_pass.json. Passwords are stored as Argon2id strings.\n"
 	"A server that runs sees every change at once.\n"
@@ -25,7 +26,8 @@ static const char help[] =
 	"  add NAME           a new account with a password, and its mailbox\n"
 	"  passwd NAME        another password\n"
 	"  del NAME           remove the account; its mailbox stays on disk\n"
-	"  list               the accounts, and how each logs in\n"
+	"  quota NAME         show what NAME's mailbox may hold at most, or set it\n"
+	"  list               the accounts, how each logs in, and its quota\n"
 	"  harden             turn every plain password into an Argon2id string\n"
 	"\n"
 	"  -d, --dir DIR              the server's folder (.)\n"
@@ -33,14 +35,20 @@ static const char help[] =
 	"  -s, --server HOST[:PORT]   for invite: where the server is reached\n"
 	"                             ($SMTP361_SERVER, or this machine's name)\n"
 	"      --hours N              for invite: how long it holds (72)\n"
+	"      --messages N           for quota: messages; 0: no limit of its own\n"
+	"      --bytes N              for quota: bytes, as 500000, 500K, 10M or 1G; 0: no limit\n"
+	"                             of its own\n"
+	"      --none                 for quota: neither limit\n"
 	"      --json                 list as JSON\n";
 
 struct job {
 	const struct cli *cli;
 	const char *dir_name, *password_file, *server, *value; /* value: what follows the name */
-	bool json;
+	const char *messages, *bytes;                          /* for quota */
+	bool json, none;
 	unsigned hours;
 	int dir;
+	struct accounts_store *accounts;
 };
 
 /* From the file, or twice from the terminal. */
@@ -73,7 +81,7 @@ static int make_mailbox(const struct job *j, const char *name, struct err *e)
 	struct mailbox *m;
 	int rc;
 
-	if (mailbox_files_open(j->dir, mail_describe, &m, e) != 0) {
+	if (mailbox_files_open(j->dir, mail_describe, MAILBOX_BESIDE, &m, e) != 0) {
 		return -1;
 	}
 	rc = m->ops->prepare(m, name, e);
@@ -102,7 +110,7 @@ static int do_add(const struct job *j, const char *name, struct err *e)
 	bool had_mailbox = has_mailbox(j, name);
 	char key[USER_NAME_MAX + 16];
 
-	rc = rc == 0 ? users_add(j->dir, name, password, n, e) : rc;
+	rc = rc == 0 ? users_add(j->accounts, name, password, n, e) : rc;
 	wipe(password, sizeof password);
 	rc = rc == 0 ? make_mailbox(j, name, e) : rc;
 	if (rc != 0) {
@@ -122,110 +130,20 @@ static int do_passwd(const struct job *j, const char *name, struct err *e)
 	size_t n;
 	int rc = new_password(j, password, &n, e);
 
-	rc = rc == 0 ? users_passwd(j->dir, name, password, n, e) : rc;
+	rc = rc == 0 ? users_passwd(j->accounts, name, password, n, e) : rc;
 	wipe(password, sizeof password);
 	return rc;
 }
 
 static int do_del(const struct job *j, const char *name, struct err *e)
 {
-	return users_del(j->dir, name, e);
-}
-
-/* --- looking --- */
-
-static const char *const kinds[] = {
-	[USERS_PLAIN] = "plain", [USERS_ARGON2ID] = "argon2id", [USERS_NO_PASSWORD] = "none"};
-static const char *const modes[] = {
-	[USERS_BOTH] = "both", [USERS_ENHANCED] = "enhanced", [USERS_KEY] = "key"};
-
-/* The key that counts for a user: the account's own, or the one in the key file. false: none. */
-static bool key_of(
-	const struct job *j, const struct users_row *row, uint8_t key[static X25519_BYTES])
-{
-	struct err ignored;
-
-	if (row->has_key) {
-		memcpy(key, row->key, X25519_BYTES);
-		return true;
-	}
-	return !row->revoked && keyfile_load_x25519_public(j->dir, row->name, key, &ignored) == 0;
-}
-
-struct listing {
-	const struct job *j;
-	json_t *array;
-};
-
-static void describe(const struct job *j, const struct users_row *row,
-	char key[static KEYFILE_FINGERPRINT_MAX], const char **state)
-{
-	uint8_t bytes[X25519_BYTES];
-
-	(void)snprintf(key, KEYFILE_FINGERPRINT_MAX, "-");
-	if (key_of(j, row, bytes)) {
-		(void)keyfile_x25519_fingerprint(bytes, key);
-	}
-	*state = row->invited_to > message_now() / 1000000                         ? "invited"
-		 : row->revoked && !row->has_key && row->kind == USERS_NO_PASSWORD ? "revoked"
-										   : "-";
-}
-
-static int print_user(void *arg, const struct users_row *row)
-{
-	const struct listing *l = arg;
-	char key[KEYFILE_FINGERPRINT_MAX];
-	const char *state;
-
-	describe(l->j, row, key, &state);
-	(void)printf(cli_is_terminal() ? "%-20s %-9s %-9s %-9s %s\n" : "%s\t%s\t%s\t%s\t%s\n",
-		row->name, kinds[row->kind], modes[row->mode], state, key);
-	return 0;
-}
-
-static int add_json(void *arg, const struct users_row *row)
-{
-	const struct listing *l = arg;
-	char key[KEYFILE_FINGERPRINT_MAX];
-	const char *state;
-	json_t *o = json_object();
-
-	describe(l->j, row, key, &state);
-	cli_json_text(o, "user", row->name, strlen(row->name));
-	cli_json_text(o, "password", kinds[row->kind], strlen(kinds[row->kind]));
-	cli_json_text(o, "mode", modes[row->mode], strlen(modes[row->mode]));
-	if (key[0] != '-') {
-		cli_json_text(o, "key", key, strlen(key));
-	}
-	if (state[0] != '-') {
-		cli_json_text(o, "state", state, strlen(state));
-	}
-	return json_array_append_new(l->array, o);
+	return users_del(j->accounts, name, e);
 }
 
 static int do_list(const struct job *j, const char *name, struct err *e)
 {
-	struct listing l = {.j = j};
-	struct users *users;
-	int rc = 0;
-
 	(void)name;
-	if (users_load(j->dir, &users, NULL, e) != 0) {
-		return -1;
-	}
-	if (j->json) {
-		l.array = json_array();
-		(void)users_each(users, add_json, &l);
-		rc = cli_print_json(l.array, e);
-	} else {
-		if (cli_is_terminal()) {
-			(void)printf("%-20s %-9s %-9s %-9s %s\n", "user", "password", "mode",
-				"state", "key");
-		}
-		(void)users_each(users, print_user, &l);
-	}
-	users_free(users);
-	return rc;
+	return user_list(j->accounts, j->dir, j->json, e);
 }
 
 /* --- passwords --- */
@@ -235,7 +153,7 @@ static int do_harden(const struct job *j, const char *name, struct err *e)
 	size_t changed;
 
 	(void)name;
-	if (users_harden(j->dir, &changed, e) != 0) {
+	if (users_harden(j->accounts, &changed, e) != 0) {
 		return -1;
 	}
 	(void)fprintf(stderr, "%zu plain password%s turned into Argon2id\n", changed,
@@ -260,7 +178,7 @@ static int find_user(void *arg, const struct users_row *row)
 		return 0;
 	}
 	w->found = true;
-	w->has_key = key_of(w->j, row, w->key);
+	w->has_key = user_list_key(w->j->dir, row, w->key);
 	return 1;
 }
 
@@ -270,7 +188,7 @@ static int show_key(const struct job *j, const char *name, struct err *e)
 	char fingerprint[KEYFILE_FINGERPRINT_MAX];
 	struct users *users;
 
-	if (users_load(j->dir, &users, NULL, e) != 0) {
+	if (users_load(j->accounts, &users, e) != 0) {
 		return -1;
 	}
 	(void)users_each(users, find_user, &w);
@@ -296,7 +214,7 @@ static int do_key(const struct job *j, const char *name, struct err *e)
 		return show_key(j, name, e);
 	}
 	if (keyfile_read_x25519_public(j->value, key, e) != 0 ||
-		users_set_key(j->dir, name, key, e) != 0) {
+		users_set_key(j->accounts, name, key, e) != 0) {
 		return -1;
 	}
 	return show_key(j, name, e);
@@ -304,9 +222,9 @@ static int do_key(const struct job *j, const char *name, struct err *e)
 
 static int do_mode(const struct job *j, const char *name, struct err *e)
 {
-	for (size_t i = 0; j->value != NULL && i < sizeof modes / sizeof modes[0]; i++) {
-		if (strcmp(j->value, modes[i]) == 0) {
-			return users_set_mode(j->dir, name, (enum users_mode)i, e);
+	for (size_t i = 0; j->value != NULL && i <= USERS_KEY; i++) {
+		if (strcmp(j->value, user_list_modes[i]) == 0) {
+			return users_set_mode(j->accounts, name, (enum users_mode)i, e);
 		}
 	}
 	return err_set(e, EX_USAGE, "a mode is both, enhanced or key");
@@ -319,13 +237,77 @@ static int do_revoke(const struct job *j, const char *name, struct err *e)
 	bool found = user_name_valid(name) &&
 		     keyfile_load_x25519_public(j->dir, name, file_key, &ignored) == 0;
 
-	if (users_revoke(j->dir, name, found ? file_key : NULL, e) != 0) {
+	if (users_revoke(j->accounts, name, found ? file_key : NULL, e) != 0) {
 		return -1;
 	}
 	(void)fprintf(stderr,
 		"%s is shut out; smtp361 user invite %s, or key, or passwd, lets %s in again\n",
 		name, name, name);
 	return 0;
+}
+
+/* --- quotas --- */
+
+/* A whole number, with K, M or G behind it where units is set. text NULL: *limit is left. 0 or -1.
+ */
+static int parse_limit(const char *text, bool units, uint64_t *limit, struct err *e)
+{
+	static const char letters[] = "KMG";
+	size_t n = text == NULL ? 0 : strlen(text);
+	const char *unit = units && n > 0 ? strchr(letters, text[n - 1]) : NULL;
+	unsigned shift = unit == NULL ? 0 : 10 * (unsigned)(unit - letters + 1);
+
+	if (text == NULL) {
+		return 0;
+	}
+	if (parse_decimal(text, unit == NULL ? n : n - 1, INT64_MAX >> shift, limit) != 0) {
+		return err_set(e, EX_USAGE, "a limit is a whole number%s, not \"%.64s\"",
+			units ? ", as 500000, 500K, 10M or 1G" : "", text);
+	}
+	*limit <<= shift;
+	return 0;
+}
+
+static int show_quota(const struct job *j, const char *name, struct err *e)
+{
+	struct users *users;
+	uint64_t messages, bytes;
+
+	if (users_load(j->accounts, &users, e) != 0) {
+		return -1;
+	}
+	if (!users_known(users, name)) {
+		users_free(users);
+		return err_set(e, EX_NOUSER, "no such user: %.64s", name);
+	}
+	users_limits(users, name, &messages, &bytes);
+	users_free(users);
+	(void)printf("%s:", name);
+	(void)printf(messages == 0 ? " any number of messages," : " at most %llu messages,",
+		(unsigned long long)messages);
+	(void)printf(bytes == 0 ? " any number of bytes\n" : " at most %llu bytes\n",
+		(unsigned long long)bytes);
+	return 0;
+}
+
+static int do_quota(const struct job *j, const char *name, struct err *e)
+{
+	bool sets = j->messages != NULL || j->bytes != NULL;
+	uint64_t messages = 0, bytes = 0;
+
+	if (j->none && sets) {
+		return err_set(e, EX_USAGE, "--none goes with neither --messages nor --bytes");
+	}
+	if (parse_limit(j->messages, false, &messages, e) != 0 ||
+		parse_limit(j->bytes, true, &bytes, e) != 0) {
+		return -1;
+	}
+	if ((j->none || sets) && users_set_limits(j->accounts, name,
+					 j->none || j->messages != NULL ? &messages : NULL,
+					 j->none || j->bytes != NULL ? &bytes : NULL, e) != 0) {
+		return -1;
+	}
+	return show_quota(j, name, e);
 }
 
 /* --- invitations --- */
@@ -361,7 +343,7 @@ static bool is_known(const struct job *j, const char *name)
 	struct err ignored;
 	bool known;
 
-	if (users_load(j->dir, &users, NULL, &ignored) != 0) {
+	if (users_load(j->accounts, &users, &ignored) != 0) {
 		return false;
 	}
 	known = users_known(users, name);
@@ -389,7 +371,7 @@ static int do_invite(const struct job *j, const char *name, struct err *e)
 					     : -1;
 	}
 	if (find_address(j, &i, e) == 0 && random_bytes(i.secret, sizeof i.secret, e) == 0 &&
-		users_invite(j->dir, name, i.secret, i.expires, e) == 0 &&
+		users_invite(j->accounts, name, i.secret, i.expires, e) == 0 &&
 		make_mailbox(j, name, e) == 0) {
 		invitation_write(&i, line);
 		(void)puts(line);
@@ -419,6 +401,7 @@ static const struct verb {
 	{"harden", 0, 0, do_harden},
 	{"key", 1, 2, do_key},
 	{"mode", 2, 2, do_mode},
+	{"quota", 1, 1, do_quota},
 	{"revoke", 1, 1, do_revoke},
 	{"invite", 1, 1, do_invite},
 };
@@ -433,13 +416,30 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
+static int run_verb(const struct verb *v, struct job *j, const char *name, struct err *e)
+{
+	int rc = -1;
+
+	j->dir = file_open_dir(j->dir_name == NULL ? "." : j->dir_name, e);
+	if (j->dir < 0) {
+		return -1;
+	}
+	if (accounts_files_open(j->dir, &j->accounts, e) == 0) {
+		rc = v->run(j, name, e);
+		j->accounts->ops->close(j->accounts);
+	}
+	(void)close(j->dir);
+	return rc;
+}
+
 APPLET_MAIN(user)
 {
 	struct job j = {.dir = -1};
 	const struct cli_option options[] = {{'d', "dir", CLI_TEXT, &j.dir_name},
 		{0, "password-file", CLI_TEXT, &j.password_file},
 		{'s', "server", CLI_TEXT, &j.server}, {0, "hours", CLI_NUMBER, &j.hours},
-		{0, "json", CLI_FLAG, &j.json}};
+		{0, "messages", CLI_TEXT, &j.messages}, {0, "bytes", CLI_TEXT, &j.bytes},
+		{0, "none", CLI_FLAG, &j.none}, {0, "json", CLI_FLAG, &j.json}};
 	struct cli c = {.applet = "user",
 		.help = help,
 		.options = options,
@@ -468,10 +468,6 @@ APPLET_MAIN(user)
 	cli_protect();
 	j.cli = &c;
 	j.value = c.args_n > 2 ? c.args[2] : NULL;
-	j.dir = file_open_dir(j.dir_name == NULL ? "." : j.dir_name, &e);
-	rc = j.dir < 0 ? -1 : v->run(&j, c.args_n > 1 ? c.args[1] : NULL, &e);
-	if (j.dir >= 0) {
-		(void)close(j.dir);
-	}
+	rc = run_verb(v, &j, c.args_n > 1 ? c.args[1] : NULL, &e);
 	return cli_finish(&c, rc == 0 ? EX_OK : cli_fail(&c, &e));
 }
