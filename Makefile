@@ -4,6 +4,8 @@
 #   make static     ./smtp361.static (musl)
 #   make demo       the founding transcript, live          \ these two install what is
 #   make check      every test                             / missing, and say so
+#   make check-crash  every system call of 31-crash.t, 32-power.t and 33-faults.t: a long time
+#   make coverage   what the tests reach of store/ and keys/
 #   make lint asan fuzz bench install uninstall clean
 
 CC ?= cc
@@ -35,7 +37,7 @@ OUT ?= smtp361
 Q = $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $@;)
 
-.PHONY: all static units benches demo check lint asan check-asan fuzz bench install uninstall clean deps-check deps-static
+.PHONY: all static units benches faults demo check check-crash lint asan check-asan coverage fuzz bench install uninstall clean deps-check deps-static
 .DELETE_ON_ERROR:
 
 all: $(OUT)
@@ -84,12 +86,16 @@ $(S)/%.o: %.c $(S)/include/.made Makefile
 # --- tests ---
 
 UNIT_PROGRAMS = $(UNITS:%.c=$(B)/%)
+ENGINE_PROGRAMS = $(filter $(B)/t/unit/engine_%,$(UNIT_PROGRAMS))
 
 units: $(UNIT_PROGRAMS)
 	@:
 
 $(UNIT_PROGRAMS): $(B)/t/unit/%: $(B)/t/unit/%.o $(OBJECTS)
 	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+# one suite for every engine behind store/mailbox.h, and the engine in memory
+$(ENGINE_PROGRAMS): $(patsubst %.c,$(B)/%.o,$(wildcard t/unit/engine/*.c))
 
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(B)/%)
 
@@ -103,6 +109,27 @@ $(BENCH_PROGRAMS): $(B)/t/bench/%: $(B)/t/bench/%.o $(OBJECTS)
 	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 benches: $(BENCH_PROGRAMS)
+
+# what the tests of crashes and faults run: a life of a store, and who stands between a program and
+# the kernel, or its memory
+FAULT_PROGRAMS = $(B)/t/fault/engine $(B)/t/fault/inject $(B)/t/fault/memory.so
+
+$(B)/t/fault/calls.h: Makefile
+	@mkdir -p $(@D)
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/CALL(\1)/p' >$@
+
+$(B)/t/fault/inject: t/fault/inject.c t/fault/mark.h $(B)/t/fault/calls.h
+	$(call say,CC)$(CC) -O2 -g -std=c11 $(WARN) -I$(@D) -o $@ $<
+
+$(B)/t/fault/memory.so: t/fault/memory.c t/fault/mark.h
+	@mkdir -p $(@D)
+	$(call say,CC)$(CC) -O2 -g -std=c11 $(WARN) -fPIC -shared -o $@ $<
+
+$(B)/t/fault/engine: $(B)/t/fault/engine.o $(OBJECTS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+faults: $(FAULT_PROGRAMS)
 
 deps-check:
 	@t/deps.sh check
@@ -118,10 +145,17 @@ demo:
 check: deps-check
 	@test -e $${VECTORS:-../shared/vectors} || \
 		echo "no ../shared/vectors: tests that need published vectors are SKIPPED" >&2
-	$(Q)$(MAKE) --no-print-directory all units benches $(FUZZ_PROGRAMS) smtp361.static
+	$(Q)$(MAKE) --no-print-directory all units benches faults $(FUZZ_PROGRAMS) smtp361.static
 	$(Q)SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -j2 --directives $(T)
 
 T ?= t/
+
+check-crash: deps-check
+	$(Q)$(MAKE) --no-print-directory all faults
+	$(Q)CRASH=all SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -v --directives \
+		t/31-crash.t t/32-power.t t/33-faults.t
+	$(Q)EXHAUSTIVE=1 SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -v --directives \
+		t/35-writers.t t/36-hostile-folder.t
 
 lint: deps-check
 	$(Q)prove -v t/00-lint.t
@@ -131,10 +165,26 @@ ASAN = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-f
 
 asan: deps-check
 	$(Q)$(MAKE) --no-print-directory B=$(A) OUT=$(A)/smtp361 CFLAGS="$(ASAN)" \
-		HARDEN= LDFLAGS="-fsanitize=address,undefined" $(A)/smtp361 units $(FUZZERS:%.c=$(A)/%)
+		HARDEN= LDFLAGS="-fsanitize=address,undefined" $(A)/smtp361 units faults $(FUZZERS:%.c=$(A)/%)
 
 check-asan: asan
 	$(Q)SANITIZED=1 SMTP361=$(CURDIR)/$(A)/smtp361 BUILD=$(CURDIR)/$(A) prove -j2 --directives $(T)
+
+# Sessions are forked and end with _exit: t/coverage/exit.c has them write their counters, too. Who may not write
+# them (another user) does without. A test that fails does not end it: the figures are what was reached.
+C = build/coverage
+COVERED ?= store keys
+COVERED_BY ?= t/10-units.t t/15-fuzz.t t/20-keys.t $(sort $(wildcard t/3*.t)) t/44-listing.t t/53-enhanced-accounts.t \
+	t/54-enhanced-scripts.t
+COVERED_WANTED ?= 95
+
+coverage: deps-check
+	$(Q)mkdir -p $(C) && find $(C) -name '*.gcda' -delete
+	$(Q)$(MAKE) --no-print-directory B=$(C) $(C)/t/coverage/exit.o OURS="-std=c11 -MMD -MP"
+	$(Q)$(MAKE) --no-print-directory B=$(C) OUT=$(C)/smtp361 HARDEN= CFLAGS="-O0 -g --coverage -fprofile-update=atomic" \
+		LDFLAGS="--coverage -Wl,--wrap=_exit $(C)/t/coverage/exit.o" $(C)/smtp361 units $(FUZZERS:%.c=$(C)/%)
+	-$(Q)GCOV_ERROR_FILE=/dev/null SANITIZED=coverage SMTP361=$(CURDIR)/$(C)/smtp361 BUILD=$(CURDIR)/$(C) prove -j2 --directives $(COVERED_BY)
+	$(Q)/usr/bin/python3 -B t/coverage/report.py $(C) $(COVERED_WANTED) $(COVERED)
 
 fuzz:
 	$(Q)t/fuzz/run.sh
@@ -156,4 +206,4 @@ uninstall:
 clean:
 	rm -rf build smtp361 smtp361.static
 
--include $(wildcard $(B)/*.d $(B)/*/*.d $(B)/*/*/*.d $(S)/*.d $(S)/*/*.d)
+-include $(wildcard $(B)/*.d $(B)/*/*.d $(B)/*/*/*.d $(B)/*/*/*/*.d $(S)/*.d $(S)/*/*.d)

@@ -86,6 +86,10 @@ json_outside() {
 }
 none "jansson is included in cmd/, store/ and for the enhanced wire alone" json_outside
 
+# proto/ works over any engine of the store; cmd/ chooses the engine, and tells people of its files.
+store_names_outside() { room_files | grep -E '^proto/' | xargs grep -nE 'user_pass|\.spool'; }
+none "no file of the store is named in proto/" store_names_outside
+
 mains() { room_files | xargs grep -lE '^int main\(' | grep -vx smtp361.c; }
 none "smtp361.c has the only main" mains
 

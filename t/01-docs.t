@@ -120,9 +120,9 @@ same "the manual's configuration has every field" "$HOME_DIR/names" "$HOME_DIR/m
 smtp361 inbox --help | sed -n 's/^which .* writes: \(.*\)\.$/\1/p' | tr -d ' ' | tr , '\n' | sort \
 	>"$HOME_DIR/helped"
 same "... and so has --help" "$HOME_DIR/names" "$HOME_DIR/helped"
-sed -n 's/^#define USERS_[A-Z_]*[[:space:]]*"\([a-z0-9]*\)".*/\1/p' "$ROOT/store/users_file.h" | grep -vx -e hash -e expires |
+sed -n 's/^#define USERS_[A-Z_]*[[:space:]]*"\([a-z0-9_]*\)".*/\1/p' "$ROOT/store/users_text.h" | grep -vx -e hash -e expires |
 	sort >"$HOME_DIR/names"
-sed -n '/^\.It Pa user_pass\.json/,/^\.It Pa server/p' "$MAN" | sed -n 's/^\.Cm \([a-z0-9]*\)$/\1/p' | sort \
+sed -n '/^\.It Pa user_pass\.json/,/^\.It Pa server/p' "$MAN" | sed -n 's/^\.Cm \([a-z0-9_]*\)$/\1/p' | sort \
 	>"$HOME_DIR/manual"
 same "the manual has the fields of an account" "$HOME_DIR/names" "$HOME_DIR/manual"
 

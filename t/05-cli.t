@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 mkdir "$HOME_DIR/work" && cd "$HOME_DIR/work" || exit 1
-applets='serve client send inbox read delete join keygen user'
+applets='serve client send inbox read delete join keygen user export import check'
 clients='client send inbox read delete' # what logs in with an account
 
 # run COMMAND...: RC, and the files o and e
@@ -103,7 +103,13 @@ done
 usage_error "inbox --timeout without --wait" "$SMTP361" inbox --timeout 5
 for id in '' 1 00 x 000102030405060708090A0B0C0D0E0F 000102030405060708090a0b0c0d0e0f0; do
 	usage_error "inbox --after \"$id\"" "$SMTP361" inbox --after "$id"
+	usage_error "inbox --since \"$id\"" "$SMTP361" inbox --since "$id"
 done
+for name in '' ALICE a/b '-a' 0123456789012345678901234567890123; do
+	usage_error "inbox --from \"$name\"" "$SMTP361" inbox --from "$name"
+done
+usage_error "inbox --since with --after" "$SMTP361" inbox --since 0 --after 0
+usage_error "inbox --since with --wait" "$SMTP361" inbox --since 0 --wait
 for o in '--content --json' '--content --save .' '--json --save .'; do
 	# shellcheck disable=SC2086
 	usage_error "read $o" "$SMTP361" read 1 $o
@@ -123,6 +129,16 @@ for name in '' . .. a/b A Ünal 'a b' _a ./a abcdefghijklmnopqrstuvwxyz1234567 a
 done
 usage_error "keygen for a valid and an invalid name" "$SMTP361" keygen a ../b
 is "misuse of keygen leaves no file" "$(find . -name '*.pem' -o -name '.*.new')" ""
+usage_error "export without OUT" "$SMTP361" export ada
+usage_error "export --all with a user" "$SMTP361" export --all ada out
+usage_error "export --mbox --maildir" "$SMTP361" export --mbox --maildir ada out
+usage_error "export of a Maildir to stdout" "$SMTP361" export --maildir ada -
+for domain in '' 'a b' '<a>' a@b; do
+	usage_error "export --domain \"$domain\"" "$SMTP361" export --domain "$domain" ada out
+done
+usage_error "import without a file" "$SMTP361" import --to ada
+usage_error "import --format of no such" "$SMTP361" import --format mbx in
+usage_error "import --from no name" "$SMTP361" import --from ../x in
 usage_error "user without a verb" "$SMTP361" user
 usage_error "user with an unknown verb" "$SMTP361" user frobnicate
 usage_error "user add without a name" "$SMTP361" user add
@@ -149,11 +165,11 @@ for form in '-d sub list' '-dsub list' '--dir sub list' '--dir=sub list' 'list -
 	'-d sub -- list' '--dir=sub -- list'; do
 	# shellcheck disable=SC2086
 	run "$SMTP361" user $form
-	is "user $form works" "$RC $(cat o)" "0 client1	plain	both	-	-"
+	is "user $form works" "$RC $(cat o)" "0 client1	plain	both	-	-	-	-"
 done
 mkdir ./-d && cp sub/user_pass.json ./-d/
 run "$SMTP361" user list -d -d
-is "a value may begin with a dash" "$RC $(cat o)" "0 client1	plain	both	-	-"
+is "a value may begin with a dash" "$RC $(cat o)" "0 client1	plain	both	-	-	-	-"
 usage_error "behind -- an option is an operand" "$SMTP361" user -- list -d
 usage_error "an option that lacks its value at the end" "$SMTP361" user list -d
 usage_error "a long option that lacks its value at the end" "$SMTP361" user list --dir
@@ -162,7 +178,10 @@ usage_error "an abbreviated option" "$SMTP361" user --di sub list
 usage_error "an option with one dash too many" "$SMTP361" user ---dir sub list
 for n in 0 -1 +1 1e3 0x10 '' 99999999999999999999 ' 5' 5s 1.5; do
 	usage_error "--timeout $n" "$SMTP361" inbox --wait --timeout "$n"
+	usage_error "--limit $n" "$SMTP361" inbox --limit "$n"
 	usage_error "--max-sessions=$n" "$SMTP361" serve "--max-sessions=$n"
+	usage_error "--max-messages $n" "$SMTP361" serve --max-messages "$n"
+	usage_error "--max-bytes $n" "$SMTP361" serve --max-bytes "$n"
 	usage_error "--max-chars $n" "$SMTP361" serve --max-chars "$n"
 	usage_error "--hours=$n" "$SMTP361" user invite a "--hours=$n"
 done
@@ -170,7 +189,10 @@ done
 # a repeated option that takes one value; also when written in two ways
 usage_error "serve -d twice" "$SMTP361" serve -d . -d .
 usage_error "serve -d and --dir" "$SMTP361" serve -d . --dir=.
-for o in max-sessions max-per-address max-chars login-time idle-time mail-time; do
+for n in K M 0K 1T 1KB 1k 1.5M -1M '1 M' 9007199254740992K 8589934592G; do
+	usage_error "--max-bytes=$n" "$SMTP361" serve "--max-bytes=$n"
+done
+for o in max-sessions max-per-address max-chars max-messages max-bytes login-time idle-time mail-time; do
 	usage_error "serve --$o twice" "$SMTP361" serve --$o 5 --$o 5
 done
 usage_error "keygen -d twice" "$SMTP361" keygen -d . -d . a
@@ -183,6 +205,9 @@ usage_error "join -k and --keys" "$SMTP361" join -k a --keys a
 usage_error "send --title twice" "$SMTP361" send --to a --title a --title a
 usage_error "send --id twice" "$SMTP361" send --to a --id a --id a
 usage_error "inbox --after twice" "$SMTP361" inbox --after a --after a
+usage_error "inbox --since twice" "$SMTP361" inbox --since a --since a
+usage_error "inbox --from twice" "$SMTP361" inbox --from a --from a
+usage_error "inbox --limit twice" "$SMTP361" inbox --limit 1 --limit 1
 usage_error "read --save twice" "$SMTP361" read 1 --save a --save a
 usage_error "inbox --timeout twice" "$SMTP361" inbox --timeout 1 --timeout 1
 for a in $clients; do

@@ -19,7 +19,8 @@ login() {
 	timeout 20 "$SMTP361" inbox -u "$1" --password-file "$2"
 }
 names() { user list | cut -f 1 | tr '\n' ' '; }
-row() { user list | grep "^$1	"; } # its line: name, password, mode, state, key
+row() { user list | grep "^$1	" | cut -f 1-5; } # of its line: name, password, mode, state, key
+quota() { user list | grep "^$1	" | cut -f 6-; }
 # key_of FILE: the fingerprint of a public key, as openssl sees it
 key_of() {
 	printf 'SHA256:'
@@ -29,8 +30,8 @@ key_of() {
 # --- the verbs, and that they matter ---
 
 start_server || exit 1
-is "list: name, password, mode, state and key, separated by tabs" "$(user list | head -n 1)" \
-	"client1	plain	both	-	$(key_of client1_x25519_public.pem)"
+is "list: name, password, mode, state, key and quota, separated by tabs" "$(user list | head -n 1)" \
+	"client1	plain	both	-	$(key_of client1_x25519_public.pem)	-	-"
 ok "list --json is JSON" sh -c "'$SMTP361' user list --json >j && $PYTHON -m json.tool j"
 ok "... and has the same fields" $PYTHON -c "
 import json
@@ -69,6 +70,7 @@ ok "... and it logs in" login client2 pw-other
 run "$SMTP361" user passwd nobody --password-file pw
 like "passwd of nobody: 67, named" "$RC $(cat e)" '^67 .*nobody'
 echo hello | timeout 20 "$SMTP361" send -u client1 --password-file pw1 --to dora --title kept
+wait_settled
 run "$SMTP361" user del dora
 is "del ends with 0" "$RC" 0
 ok "... its login is refused" must_fail 77 login dora pw-other
@@ -167,6 +169,62 @@ run "$SMTP361" user invite client1 -s x
 is "invite invites who was revoked" "$RC $(row client1)" "0 client1	none	both	invited	-"
 cd .. && rm -r v
 
+# --- quotas ---
+
+mkdir q
+echo '{"plain": "password1", "ada": {"note": 1}}' >q/$file && chmod 600 q/$file
+cd q || exit 1
+run "$SMTP361" user quota ada
+is "quota: none at first" "$RC $(cat o)" "0 ada: any number of messages, any number of bytes"
+is "... as the list has it" "$(quota ada)" "-	-"
+run "$SMTP361" user quota ada --messages 100 --bytes 10M
+is "quota sets both, and shows them" "$RC $(cat o)" "0 ada: at most 100 messages, at most 10485760 bytes"
+is "... as the list has it" "$(quota ada)" "100	10485760"
+is "... and nobody else" "$(quota plain)" "-	-"
+ok "... list --json too, in whole numbers" $PYTHON -c "
+import json, subprocess
+rows = json.loads(subprocess.run(['$SMTP361', 'user', 'list', '--json'], stdout=subprocess.PIPE).stdout)
+plain, ada = rows
+assert ada['max_messages'] == 100 and ada['max_bytes'] == 10485760, ada
+assert not {'max_messages', 'max_bytes'} & set(plain), plain
+d = json.load(open('$file'))
+assert d['ada'] == {'note': 1, 'max_messages': 100, 'max_bytes': 10485760}, d
+assert d['plain'] == 'password1'"
+for pair in 1:1 0500000: 500000:500000 3K:3072 1G:1073741824 9223372036854775807:9223372036854775807 \
+	8589934591G:9223372035781033984; do
+	run "$SMTP361" user quota ada --bytes "${pair%%:*}"
+	case $pair in
+	*:) is "bytes ${pair%:}: 64" "$RC" 64 ;;
+	*) is "bytes ${pair%%:*}; the messages stay" "$RC $(quota ada)" "0 100	${pair#*:}" ;;
+	esac
+done
+cp -p $file before
+for bad in '' K 1k 1T 1.5M -1 +1 ' 1' '1 ' 1KK 9223372036854775808 8589934592G 0x10; do
+	run "$SMTP361" user quota ada "--bytes=$bad"
+	like "bytes \"$bad\": 64, and why" "$RC $(cat e)" '^64 .*whole number'
+done
+for bad in '' 1K 1M -1 1.0 9223372036854775808; do
+	run "$SMTP361" user quota ada "--messages=$bad"
+	is "messages \"$bad\": 64" "$RC" 64
+done
+run "$SMTP361" user quota ada --none --messages 5
+is "--none with a limit: 64" "$RC" 64
+run "$SMTP361" user quota nobody
+like "quota of nobody: 67, named" "$RC $(cat e)" '^67 .*nobody'
+run "$SMTP361" user quota nobody --none
+like "... nor is it set: 67" "$RC $(cat e)" '^67 .*nobody'
+ok "none of these changed the file" cmp before $file
+run "$SMTP361" user quota ada --messages 0
+is "messages 0 takes that limit away, and leaves the other" "$RC $(quota ada)" "0 -	9223372035781033984"
+run "$SMTP361" user quota ada --none
+is "--none takes both away" "$RC $(quota ada)" "0 -	-"
+ok "... out of the file, too" must_fail 1 grep -q max_ $file
+run "$SMTP361" user quota plain --messages 1
+is "a plain password becomes Argon2id by a quota" "$RC $(row plain) $(quota plain)" "0 plain	argon2id	both	-	- 1	-"
+user revoke plain 2>/dev/null
+is "a quota outlives revoking" "$(quota plain)" "1	-"
+cd .. && rm -r q
+
 # --- fields that are not ours, order, modes ---
 
 cat >$file <<'END'
@@ -211,7 +269,7 @@ is "the first add makes the file, 0600" "$RC $(stat -c %a fresh/$file)" "0 600"
 run "$SMTP361" user list -d no/folder
 like "a folder that is not there: 66, named" "$RC $(cat e)" '^66 .*no/folder'
 mkdir void
-for verb in list harden 'del x' 'passwd x --password-file pw' 'key x' 'mode x key' 'revoke x' \
+for verb in list harden 'del x' 'quota x' 'quota x --none' 'passwd x --password-file pw' 'key x' 'mode x key' 'revoke x' \
 	'key x client1_x25519_public.pem'; do
 	# shellcheck disable=SC2086
 	run "$SMTP361" user -d void $verb
@@ -312,7 +370,7 @@ bad_file() {
 	line=$2
 	[ "$line" != 0 ] || line='[0-9]+'
 	cp bad b/$file && chmod 600 b/$file
-	for what in list harden 'add zack --password-file pw' 'passwd client1 --password-file pw' \
+	for what in list harden 'quota client1' 'quota client1 --bytes 1K' 'add zack --password-file pw' 'passwd client1 --password-file pw' \
 		'del client1' 'key client1' 'key client1 client2_x25519_public.pem' \
 		'mode client1 key' 'revoke client1' 'invite client1 -s localhost'; do
 		# shellcheck disable=SC2086
@@ -362,6 +420,11 @@ for value in 1 true null '[]' '["a"]' 1.5; do
 done
 for value in 1 null '{}' '"plain"' '""'; do
 	bad "a \"password\" that is $value" 2 '{\n"client1": {"password": '"$value"'}}'
+done
+for value in -1 1.0 1e3 true null '"1"' '[]' '{}' 9223372036854775808; do
+	for field in max_messages max_bytes; do
+		bad "a \"$field\" that is $value" 2 '{\n"client1": {"'$field'": '"$value"'}}'
+	done
 done
 for name in '' . .. A 'a b' a/b ../a server _a "${c32}6"; do
 	bad "the user \"$name\" in the file" 2 '{\n"'"$name"'": "password1"}'
@@ -559,11 +622,11 @@ kill_user() {
 }
 if command -v strace >/dev/null && [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null; then
 	echo '{"client1": "password1"}' >before && chmod 600 before
-	wanted="client1	argon2id	both	-	-
-zack	argon2id	both	-	-"
+	wanted="client1	argon2id	both	-	-	-	-
+zack	argon2id	both	-	-	-	-"
 	kill_user "killed at any call of add, the file is the old or the new one" add zack \
 		--password-file pw
-	wanted="client1	none	both	revoked	-"
+	wanted="client1	none	both	revoked	-	-	-"
 	kill_user "killed at any call of revoke, the file is the old or the new one" revoke client1
 	for c in fsync:error=EIO:when=1 write:error=EIO:when=1 write:error=EDQUOT:when=1 \
 		fchmod:error=EIO:when=1 \

@@ -98,6 +98,7 @@ ok "the server printed the founding lines and nothing else on stdout" cmp out wa
 four_ended() { [ "$(grep -c ' end peer=' err)" = 4 ]; }
 ok "each connection has one line on stderr" wait_for 5 four_ended
 
+wait_settled
 for who in client2 client4 client5; do
 	{
 		printf 'From: client1\nTo: client2;client4;client5\nTime and Date: TIME\nTitle: Test\n'

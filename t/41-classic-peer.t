@@ -20,6 +20,7 @@ ok "the peer logs in and quits" peer client1 quit
 is "the peer sends to three" "$(peer client1 'send:client2;client4;client5:Test:hello.txt' quit)" \
 	'{"action": "send", "rejected": null}
 {"action": "quit"}'
+wait_settled
 ok "what it sent is stored" test -f client2/client1_Test.txt
 got=$(peer client2 list view:1 quit)
 like "the peer lists and views: the row" "$got" '"rows": \[\{"index": 1, "from": "client1", "time": "[-0-9]* [.:0-9]*", "title": "Test"\}\]'
@@ -114,13 +115,14 @@ for name in from short long zero million beyond huge twenty minus short_big; do
 	is "after the rejection ($name) the session ends in order" "$(sed -n '2,$p' $name.got)" '{"action": "quit"}'
 done
 is "nothing that was rejected was stored" "$(stored)" $((before + 10))
-is "and nothing is left in the spool" "$(ls -A .spool)" ""
+is "and nothing is left in the spool" "$(spooled)" ""
 
 # --- sizes, one byte at a time, deaths ---
 
 is "an empty content is taken" "$(peer client1 send:client3:Empty:none quit | sed -n 1p)" '{"action": "send", "rejected": null}'
 is "1,000,000 characters are taken" "$(peer client1 send:client3:Limit:limit.txt quit | sed -n 1p)" '{"action": "send", "rejected": null}'
 ok "a title of 100 characters is taken" peer client1 "send:client3:$t100:hello.txt" quit
+wait_settled
 ok "and stored under its name" test -f "client3/client1_$t100.txt"
 for n in 1 15 16 17 31 32 33 65535 65536 65537; do
 	head -c $n limit.txt >"n$n.txt"
@@ -128,6 +130,7 @@ for n in 1 15 16 17 31 32 33 65535 65536 65537; do
 done
 got=$(peer client1 "$@" quit)
 is "lengths around every block and buffer are taken" "$(echo "$got" | grep -c '"rejected": null')" 10
+wait_settled
 for n in 1 15 16 17 31 32 33 65535 65536 65537; do
 	tail -c $n client2/client1_n$n.txt | cmp -s - n$n.txt || diag "content of $n bytes differs"
 	[ "$(sed -n 's/^Content Length: //p' client2/client1_n$n.txt)" = $n ] && echo yes
@@ -143,11 +146,13 @@ is "the login and a small message, one byte at a time" \
 	"$(peer client1 --dribble send:client2:Dribble:hello.txt list quit | sed -n 1p)" '{"action": "send", "rejected": null}'
 /usr/bin/python3 -c 'print("\U0001F600" * 1000000, end="")' >wide.txt
 is "1,000,000 characters of 4 bytes are taken" "$(peer client1 send:client4:Wide:wide.txt quit | sed -n 1p)" '{"action": "send", "rejected": null}'
+wait_settled
 tail -c 4000000 client4/client1_Wide.txt >got
 ok "and stored whole" cmp got wide.txt
 like "and counted in characters" "$(head -n 5 client4/client1_Wide.txt)" '^Content Length: 1000000$'
 if [ -z "$SANITIZED" ]; then
 	is "the same, one byte at a time" "$(peer client1 --timeout 80 --dribble send:client4:Slow:wide.txt quit | sed -n 1p)" '{"action": "send", "rejected": null}'
+	wait_settled
 	tail -c 4000000 client4/client1_Slow.txt >got
 	ok "and stored whole, too" cmp got wide.txt
 else
@@ -165,7 +170,7 @@ done
 ok "the server lives on after clients that die in mid-message" peer client1 quit
 wait_for 10 sh -c '[ "$(grep -c "Accepted" out)" = "$(grep -c "Terminating" out)" ]'
 is "and nothing of their messages is stored" "$(stored)" "$before"
-is "nor in the spool" "$(ls -A .spool)" ""
+is "nor in the spool" "$(spooled)" ""
 ok "the server stops cleanly" stop_server
 is "no session died by a signal" "$(grep -c ' killed ' err)" 0
 

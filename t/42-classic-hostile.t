@@ -142,6 +142,7 @@ is "and the session ends in order" "$(tail -n 1 got)" closed
 
 as client1 send -t client2 --title gone hello.txt
 as client1 send -t client2 --title next hello.txt
+wait_settled
 export SMTP361 HOME
 session client2 say:2 get say:OK menu \
 	'run:rm client2/client1_gone.txt && printf other | "$SMTP361" send -u client1 --password-file pw1 -t client2 --title gone' \
@@ -163,6 +164,7 @@ title() { # TITLE, with %b's escapes; a letter is put behind it, so that $() kee
 	printf 'content %s.' $n >n.content
 	want=$(printf '%bx' "$1")
 	as client1 send -t client3 "--title=$want" n.content 2>n.err || diag "$(cat n.err)"
+	wait_settled
 	file=$(grep -lx "content $n\\." -r client3 | grep -v /.index)
 	[ -f "$file" ] && [ "$(dirname "$file")" = client3 ] &&
 		[ "$(sed -n 's/^Title: //p' "$file")" = "$want" ]
@@ -196,7 +198,7 @@ outside >outside.after
 ok "the tree outside the mailboxes is as it was" cmp outside.before outside.after
 ok "nothing was run" test ! -e pwned
 
-is "an empty title is stored" "$(as client1 send -t client4 --title '' hello.txt; ls client4)" client1_.txt
+is "an empty title is stored" "$(as client1 send -t client4 --title '' hello.txt; wait_settled; ls client4)" client1_.txt
 before=$(stored)
 mail() { printf 'say:From: client1\\nTo: client3\\nTitle: %s\\nContent Length: %s\\nContent:\\n%s' "$1" "$2" "$3"; }
 refused() { # TITLE MAIL REASON
@@ -272,14 +274,17 @@ like "on stderr" "$(as client1 send -t 'client2;client99' --title T hello.txt 2>
 is "and the known one gets nothing" "$(stored)" "$before"
 ok "a recipient named three times, with blanks and empty parts, is taken" \
 	as client1 send -t ';client4; client4 ;;client4;' --title Once hello.txt
+wait_settled
 is "and gets it once" "$(find client4 -name '*Once*' | wc -l)" 1
 many=$(awk 'BEGIN { for (i = 0; i < 1000; i++) printf "%suser%028d", (i ? ";" : ""), i }')
 ok "1,000 recipients with names of 32 characters are taken" as client1 send -t "$many" --title Many hello.txt
+wait_settled
 is "each gets it once" "$(find user0* -name client1_Many.txt | wc -l)" 1000
 is "as one inode" "$(find user0* -name client1_Many.txt -printf '%i\n' | sort -u | wc -l)" 1
 ok "1,001 are refused" must_fail 65 as client1 send -t "$many;user$(printf '%028d' 1000)" --title More hello.txt
+wait_settled
 is "and nobody gets it" "$(find user0* -name client1_More.txt | wc -l)" 0
-is "the spool is empty" "$(ls -A .spool)" ""
+is "the spool is empty" "$(spooled)" ""
 
 # --- equal titles (T16) ---
 
@@ -302,6 +307,7 @@ for job in $JOBS; do
 	wait "$job"
 done
 is "60 equal titles from 4 writers are acknowledged" "$(cat w?.got | grep -c '^menu $')" 60
+wait_settled
 is "and kept as 60 messages" "$(find client5 -name '*_Equal*.txt' | wc -l)" 60
 is "no two of them the same" "$(tail -q -n 1 client5/*_Equal*.txt | sed 's/equal/\nequal/g' | grep -c .)$(for f in client5/*_Equal*; do tail -n 1 "$f"; echo; done | sort -u | grep -c equal)" 6060
 like "their names count on from the first" "$(cd client5 && echo client1_Equal*)" '^client1_Equal.txt client1_Equal~10.txt .*client1_Equal~9.txt$'

@@ -10,6 +10,7 @@ for title in A B; do
 done
 titles() { as client2 inbox | cut -f 4 | tr '\n' ' '; }
 is "two messages are listed" "$(titles)" "A B "
+wait_settled
 
 # traced COMMAND...: run it while the server's next sessions suffer the injection in $INJECT
 traced() {
@@ -51,14 +52,23 @@ ok "and is small again" test "$(wc -c <client2/.index)" -lt 1000
 is "so is an empty one" "$(titles)" "A B "
 head -c 200 /dev/urandom >client2/.index
 is "and one of noise" "$(titles)" "A B "
+# a cache must not stand in the mail's way: what is no file is put aside, once
 rm client2/.index
 mkdir client2/.index
 is "with a folder in its place the mailbox is listed" "$(titles)" "A B "
 is "and read" "$(as client2 read 2 --content)" hello
+is "the folder is put aside" "$(stat -c '%F, %n' client2/.index client2/.index.bad | tr '\n' ' ')" \
+	"regular file, client2/.index directory, client2/.index.bad "
+touch client2/.index.bad/full
+rm client2/.index
+mkdir client2/.index
+is "when that cannot be, the mailbox is listed" "$(titles)" "A B "
+is "and read" "$(as client2 read 2 --content)" hello
 ok "but takes no mail: 75" must_fail 75 as client1 send -t client2 --title C hello.txt
-rmdir client2/.index
-ok "until the folder is gone" as client1 send -t client2 --title C hello.txt
+rm -r client2/.index client2/.index.bad
+ok "until the folders are gone" as client1 send -t client2 --title C hello.txt
 is "then all is well" "$(titles)" "A B C "
+wait_settled
 
 cp client2/client1_B.txt client2/by-hand.txt
 sed -i 's/^Title: B/Title: D/; s/^Time and Date: [0-9]*/Time and Date: 2001/' client2/by-hand.txt
@@ -85,12 +95,13 @@ stop_server
 
 # Ctrl-C twice ends a server that waits for a lock held by somebody else
 start_server
-flock client3/.index sleep 60 &
+flock client1/.index sleep 60 &
 PIDS="$PIDS $!"
-wait_for 5 sh -c '! flock -n client3/.index true'
-as client2 send -t 'client2;client3' --title stuck hello.txt >/dev/null 2>&1 &
+wait_for 5 sh -c '! flock -n client1/.index true'
+as client2 send -t 'client2;client1' --title stuck hello.txt >/dev/null 2>&1 &
 PIDS="$PIDS $!"
-wait_for 5 test -e client2/client2_stuck.txt
+stuck() { grep -- "-> .* [0-9a-f:]*:$(stat -c %i client1/.index) " /proc/locks; }
+ok "a session waits for a lock that somebody else holds" wait_for 10 stuck
 kill -TERM "$SERVER_PID"
 kill_twice() {
 	kill -TERM "$SERVER_PID"

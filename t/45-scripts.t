@@ -223,6 +223,7 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	ok "content $i is sent from a file" c 2 send --to client1 --title "c$i" c$i
 	ok "content $i is read as it was" same c$i
 done
+wait_settled
 is "1,000,000 characters of 4 bytes are counted as such" \
 	"$(grep -a '^Content Length' client1/client2_c6.txt)" 'Content Length: 1000000'
 from_stdin() { c 2 send --to client1 --title stdin "$@" <c1; }
@@ -302,6 +303,7 @@ ok "a title twice makes two messages" sh -c "
 	'$SMTP361' send -u client1 --password-file pw1 --to client4 --title twice c1 &&
 	'$SMTP361' send -u client1 --password-file pw1 --to client4 --title twice c2"
 is "... both listed" "$(titles 4 | grep -c '^twice$')" 2
+wait_settled
 is "nothing was written outside of the mailboxes" \
 	"$(find . "$HOME_DIR" -name '*.txt' ! -path '*/client?/*')" ""
 c 4 inbox >list
@@ -340,6 +342,28 @@ is "read --json agrees with the list and with read --content, for each message" 
 ok "send --json is JSON" sh -c \
 	"'$SMTP361' send -u client1 --password-file pw1 --to 'client4;client5' \
 	--title '\"\\' --json c1 >s.json && $PYTHON -m json.tool s.json"
+# --- part of a list, the same over both wires ---
+
+echo x | c 4 send --to client4 --title own
+c 4 inbox >whole
+for wire in --classic --enhanced; do
+	part() { c 4 inbox $wire -k . "$@"; }
+	is "inbox $wire --limit 3 is the last three rows" "$(part --limit 3)" "$(tail -n 3 whole)"
+	is "... --limit above them all is all" "$(part --limit 1000000000)" "$(cat whole)"
+	is "... --from is one sender's rows" "$(part --from client1)" \
+		"$(awk -F '\t' '$2 == "client1"' whole)"
+	is "... --from with --limit: filtered first" "$(part --from client1 --limit 2)" \
+		"$(awk -F '\t' '$2 == "client1"' whole | tail -n 2)"
+	is "... --from somebody who sent nothing: nothing, and 0" "$(part --from client5; echo $?)" 0
+	is "... --json, too" "$(part --from client4 --json | grep -c '"title": "own"')" 1
+	run "$SMTP361" inbox $wire -k . -u client4 --password-file pw4 --wait --from client5 --timeout 1
+	is "... --wait --from waits for that sender" "$RC $(cat o)" "75 "
+done
+for o in --since --after; do
+	run "$SMTP361" inbox -u client4 --password-file pw4 $o 0
+	is "$o over the classic protocol, which has no ids: 64" "$RC" 64
+done
+
 # --- output that does not get out ---
 
 full() { "$@" >/dev/full; }
@@ -374,6 +398,84 @@ ok "--wait returns when a message comes" wait_for 20 poke
 is "... with 0" "$(cat w.rc)" 0
 is "... and lists new messages alone" "$(cut -f 4 w.out | sort -u)" "wake"
 
+(
+	rc=0
+	c 3 inbox --wait --from client5 --limit 1 --timeout 30 >w.out 2>w.err || rc=$?
+	echo $rc >w2.rc
+) &
+PIDS="$PIDS $!"
+poke() {
+	[ -s w2.rc ] || { c 2 send --to client3 --title other c1 && c 5 send --to client3 --title this c1; }
+	test -s w2.rc
+}
+ok "--wait --from returns when that sender's comes" wait_for 20 poke
+is "... with 0, and that one alone" "$(cat w2.rc) $(cut -f 2,4 w.out)" "0 client5	this"
+
+# --- mailboxes that are full, over both wires ---
+
+ok "the server ends well" stop_server
+mkdir limits
+cp -p server_private.pem server_x25519_private.pem client?_public.pem client?_x25519_public.pem limits/
+cat >limits/user_pass.json <<'END'
+{"client1": "password1", "client2": {"max_messages": 3}, "client3": "password3",
+ "client4": {"max_bytes": 1000}, "client5": {"max_messages": 100, "max_bytes": 100000}}
+END
+chmod 600 limits/user_pass.json
+start_server -d limits --max-messages 2 --max-bytes 3K
+held() {
+	wait_settled limits
+	find "limits/client$1" -name '*.txt' -type f | wc -l
+}
+limited() { # WIRE TO TITLE FILE [OPTION...]
+	wire=$1 to=$2 title=$3 file=$4
+	shift 4
+	run "$SMTP361" send "$wire" -k . -u client1 --password-file pw1 --to "$to" --title "$title" "$@" "$file"
+}
+head -c 900 /dev/zero | tr '\0' x >c900
+head -c 2900 /dev/zero | tr '\0' x >c2900
+for wire in --classic --enhanced; do
+	limited $wire client3 one c1
+	limited $wire client3 two c1
+	is "send $wire up to --max-messages is stored" "$RC $(held 3)" "0 2"
+	limited $wire client3 three c1
+	is "... one more is 75" "$RC $(held 3)" "75 2"
+	like "... and says whose mailbox is full, of what, and what to do" "$(cat e)" \
+		'try again later: mailbox client3 is full: it holds 2 of at most 2 messages$'
+	limited $wire 'client5;client3;client2' several c1
+	is "... one of several that is full refuses all" "$RC $(held 5) $(held 2)" "75 0 0"
+	rm -f limits/client3/*.txt
+	limited $wire client3 large c2900
+	is "... a message that --max-bytes just leaves room for is stored" "$RC $(held 3)" "0 1"
+	limited $wire client3 more c900
+	is "... one that it does not is 75" "$RC $(held 3)" "75 1"
+	like "... and says by how much" "$(cat e)" \
+		'mailbox client3 is full: it holds [0-9]{4} of at most 3072 bytes, and this message has (9|10)[0-9]{2}$'
+	for i in 1 2 3; do
+		limited $wire client2 "own $i" c1
+	done
+	is "... an account's own limit goes before the default" "$RC $(held 2)" "0 3"
+	limited $wire client2 "own 4" c1
+	is "... and holds, too" "$RC $(held 2)" "75 3"
+	limited $wire client4 "own bytes" c900
+	is "... the bytes of its own" "$RC $(held 4)" "75 0"
+	limited $wire client4 "own bytes" c1
+	limited $wire client4 "own bytes" c1
+	is "... beside the default of messages" "$RC $(held 4)" "0 2"
+	limited $wire client4 "own bytes" c1
+	is "... which holds" "$RC $(held 4)" "75 2"
+	rm -f limits/client?/*.txt
+done
+mine=00112233445566778899aabbccddeeff
+limited --enhanced client3 filler c1
+limited --enhanced client3 last c1 --id $mine
+limited --enhanced client3 last c1 --id $mine --json
+is "a retry of what filled the mailbox is stored before, not refused" \
+	"$RC $(held 3) $(grep -c '"again": true' o)" "0 2 1"
+like "the log has why" "$(cat err)" 'rejected user=client1 code=75 text="(try again later: )?mailbox client3 is full'
+printf '%s\n' '{"to": "client3", "title": "a", "content": "x"}' '{"to": "client5", "title": "b", "content": "x"}' >letters.jsonl
+"$SMTP361" send --enhanced -k . -u client1 --password-file pw1 --batch <letters.jsonl >o 2>e
+is "a batch goes on behind a mailbox that is full, and is 75" "$? $(cut -f 2 o | tr '\n' ' ')" "75 failed stored "
+
 # --- a full disk at the server ---
 
 ok "the server ends well" stop_server
@@ -387,20 +489,34 @@ if is_root && mount -t tmpfs -o size=1m smtp361-t small 2>/dev/null; then
 	cp -p server_private.pem client?_public.pem user_pass.json small/
 	start_server -d small
 	ok "with room: sent" c 1 send --to 'client2;client3' --title room c1
+	wait_settled small
 	ls -1 small/client? >before
 	dd if=/dev/zero of=small/filler bs=1024 2>/dev/null
 	head -c 100000 /dev/zero | tr '\0' x >c100k
-	for f in c1 c100k; do
-		code "a full disk ($f)" 75 "$SMTP361" send -u client1 --password-file pw1 --to \
-			'client2;client3' --title full $f
+	head -c 20000 /dev/zero | tr '\0' x >c20k
+	fills() { c 1 send --to 'client2;client3' --title "$1" "$2"; }
+	ok "a full disk: the room that the journal has taken ahead still takes a small message" fills small c1
+	is "... which is listed, and can be read" "$(titles 2 | tr '\n' ' ')$(c 3 read --last --content)" \
+		"room small $(cat c1)"
+	code "... but no large one: 75" 75 "$SMTP361" send -u client1 --password-file pw1 --to \
+		'client2;client3' --title large c100k
+	more=0
+	while [ $more -lt 40 ] && fills "more" c20k 2>full.err; do
+		more=$((more + 1))
 	done
+	ok "... and when that room is full ($more more), small ones are refused, too" test $more -lt 40
+	like "... with the reason" "$(cat full.err)" 'try again later: cannot .*: No space left on device'
+	is "... what was acknowledged is listed, and nothing else" "$(titles 3 | sort | uniq -c | tr -s ' ' | tr '\n' ';')" \
+		"$([ $more = 0 ] || echo " $more more;") 1 room; 1 small;"
 	ls -1 small/client? >after
-	ok "... nothing is stored and nothing left over" cmp before after
-	is "... the mail that was there is listed" "$(titles 2)" room
+	ok "... no text file came, and nothing is left over" cmp before after
 	rm small/filler
-	ok "with room again: sent" c 1 send --to 'client2;client3' --title again c100k
-	is "... and listed" "$(titles 3 | tr '\n' ' ')" "room again "
+	ok "with room again: a large one is stored" fills again c100k
+	is "... and listed, behind all the others" "$(titles 3 | tail -n 1)" again
 	ok "that server ends well" stop_server
+	is "... with every text file there, once" "$(find small/client2 small/client3 -name '*.txt' | wc -l)" \
+		$((2 * (more + 3)))
+	is "... and nothing left in the spool" "$(ls -A small/.spool)" ""
 	umount "$ROOM" && ROOM=
 else
 	skip "a full disk: 75" "no tmpfs can be mounted"
@@ -420,7 +536,7 @@ RC=0
 printf '1\nclient1\nTitle' | timeout 10 "$SMTP361" client -s "$SMTP361_SERVER" -u client1 \
 	--password-file pw1 >o 2>e || RC=$?
 ok "client whose input ends inside of a message ends, and sends nothing" sh -c \
-	"[ $RC -lt 124 ] && ! ls client1 | grep client1_Title"
+	". '$ROOT/t/settled.sh' && [ $RC -lt 124 ] && wait_settled && ! ls client1 | grep client1_Title"
 RC=0
 timeout 10 "$SMTP361" client -s "$SMTP361_SERVER" -u client1 --password-file pw1 >o 2>e <&- || RC=$?
 ok "client without a stdin ends" test "$RC" -lt 124

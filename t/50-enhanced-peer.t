@@ -35,6 +35,7 @@ row="\"index\":1,\"id\":\"$id\",\"from\":\"client1\",\"time\":\"[-0-9]{10} [.:0-
 like "the list has the message, under the id that sent told" "$(echo "$got" | sed -n 3p)" "\"messages\":\[\{$row\}\],\"more\":false\}\$"
 like "read has its fields and its content" "$(echo "$got" | sed -n 4p)" \
 	"\"to\":\[\"client2\",\"client1\"\],.*\"chars\":15,\"length\":17,\"content\":\"Meet at noon. ☕\"\}\$"
+wait_settled
 ok "it is stored as every message is" grep -qx 'From: client1' 'client2/client1_A title.txt'
 like "a classic client lists it" "$(as client2 inbox)" "^1	client1	[-0-9]* [.:0-9]*	A title\$"
 is "and reads it" "$(as client2 read --last --content)" "$(cat hello.txt)"
@@ -71,6 +72,117 @@ ok "and are whole" /usr/bin/python3 -c '
 import json, sys
 mail = json.loads(open("wide.json").readlines()[1])
 sys.exit(mail["content"] != open("wide.txt").read() or mail["chars"] != 1000001)'
+
+# --- pages ---
+
+cat >walk.py <<'END'
+# Walk client3's list in pages while messages come and go; every rule of "Pages".
+import sys
+from enhanced_peer import Client, ZEROS
+port = int(sys.argv[1])
+
+
+def client(n):
+    c = Client("127.0.0.1", port, f"client{n}", ".").connect()
+    assert c.log_in(password=f"password{n}")["type"] == "welcome"
+    return c
+
+
+def send(title, by):
+    reply, _ = by.request(*by.send_mail(["client3"], title, b"x"))
+    return reply["id"]
+
+
+def inbox(**fields):
+    reply, _ = three.request({"type": "inbox", **fields})
+    return reply
+
+
+def titles(reply):
+    return [row["title"] for row in reply["messages"]]
+
+
+def delete(ident):
+    assert three.request({"type": "delete", "id": ident})[0]["type"] == "deleted"
+
+
+def judge(what, got, want):
+    print(f"{'ok' if got == want else 'not ok'} {what}")
+    if got != want:
+        print(f"# got {got}, want {want}")
+
+
+one, two, three = client(1), client(2), client(3)
+for row in inbox()["messages"]:
+    delete(row["id"])
+ids = {f"m{n:02}": send(f"m{n:02}", two if n % 3 == 0 else one) for n in range(20)}
+all_titles = list(ids)
+
+judge("limit alone is the newest", titles(inbox(limit=3)), all_titles[-3:])
+judge("... and nothing follows them", "next" in inbox(limit=3), False)
+judge("a limit above them all is all", titles(inbox(limit=2147483647)), all_titles)
+judge("since is the list from there, that one included", titles(inbox(since=ids["m15"])), all_titles[15:])
+judge("since with a limit is the first of it", titles(inbox(since=ids["m15"], limit=2)), ["m15", "m16"])
+judge("after is behind it", titles(inbox(after=ids["m15"], limit=2)), ["m16", "m17"])
+judge("from is one sender's", titles(inbox(**{"from": "client2"})), all_titles[::3])
+judge("from with a limit: filtered first", titles(inbox(limit=2, **{"from": "client2"})), ["m15", "m18"])
+judge("... and its index is that of the whole list",
+      [row["index"] for row in inbox(limit=2, **{"from": "client2"})["messages"]], [16, 19])
+judge("from, since and limit", titles(inbox(since=ids["m04"], limit=2, **{"from": "client2"})), ["m06", "m09"])
+judge("a sender of nothing", titles(inbox(limit=2, **{"from": "client5"})), [])
+judge("an exact last page has no next", "next" in inbox(since=ids["m15"], limit=5), False)
+judge("indexes are those rows, in the list's order", titles(inbox(indexes=[20, 3, 3, 99])), ["m02", "m19"])
+
+# a walk: what next names goes, what was told goes, messages arrive
+told, page, late = [], inbox(since=ZEROS, limit=6), []
+while True:
+    told += titles(page)
+    if "next" not in page:
+        break
+    if len(told) < 18:  # the one that next names
+        delete(page["next"]["since"])
+    delete(page["messages"][0]["id"])
+    if len(late) < 3:
+        late.append(f"late{len(late)}")
+        send(late[-1], one)
+    page = inbox(**page["next"], limit=6)
+gone = {"m06", "m13"}
+judge("a walk by since tells each message once, though others go", told,
+      [title for title in all_titles if title not in gone] + late)
+left = titles(inbox())
+told, page = [], inbox(after=ZEROS, limit=4)
+while True:
+    told += titles(page)
+    if "next" not in page:
+        break
+    if len(told) < 9:
+        left.append(f"later{len(told)}")
+        send(left[-1], two)
+    page = inbox(**page["next"], limit=4)
+judge("a walk by after does, and takes along what arrives", told, left)
+first = inbox(after=ZEROS, limit=1)
+delete(first["messages"][0]["id"])
+judge("... and cannot go on behind what is deleted", inbox(**first["next"]).get("code"), "no-message")
+judge("since without its time neither", inbox(since=first["messages"][0]["id"]).get("code"), "no-message")
+judge("... with its time it can", titles(inbox(since=first["messages"][0]["id"], us=first["messages"][0]["us"])), left[1:])
+
+bad = [{"limit": 0}, {"limit": -1}, {"limit": "1"}, {"limit": 1.5}, {"limit": 2147483648}, {"from": ""},
+       {"from": 1}, {"from": "A"}, {"from": "x" * 33}, {"since": 1}, {"since": "0"}, {"since": ZEROS, "us": -1},
+       {"us": 1}, {"since": ZEROS, "after": ZEROS}, {"indexes": []}, {"indexes": [0]}, {"indexes": ["1"]},
+       {"indexes": 1}, {"indexes": [1] * 1001}, {"indexes": [1], "limit": 1}, {"indexes": [1], "from": "client1"},
+       {"indexes": [1], "since": ZEROS}, {"indexes": [1], "after": ZEROS}]
+for fields in bad:
+    judge(f"rejected: {str(fields)[:60]}", inbox(**fields).get("code"), "rejected")
+for fields in [{"since": ZEROS}, {"indexes": [1]}, {"limit": 0}, {"from": "A"}]:
+    judge(f"rejected of a wait: {fields}", three.request({"type": "wait", **fields})[0].get("code"), "rejected")
+judge("1000 indexes are taken", len(inbox(indexes=list(range(1, 1001)))["messages"]), len(left) - 1)
+wait = {"type": "wait", "after": ZEROS, "seconds": 0, "from": "client1", "limit": 1}
+page, _ = three.request(wait)
+judge("a wait takes from and limit", (titles(page), page["next"]["after"]),
+      (["m02"], page["messages"][0]["id"]))
+three.request({"type": "bye"})
+END
+judged "a list is walked in pages" env PYTHONPATH="$ROOT/t/peer" /usr/bin/python3 -B walk.py "$PORT"
 
 # --- wait ---
 
@@ -165,7 +277,7 @@ for n in 0 1 2; do
 done
 ok "the server lives on after messages that were cut" epeer client1 bye
 is "and stores nothing of them" "$(stored)" "$before"
-is "nor anything in the spool" "$(ls -A .spool)" ""
+is "nor anything in the spool" "$(spooled)" ""
 ok "the server stops cleanly" stop_server
 is "no session died by a signal" "$(grep -c ' killed ' err)" 0
 
@@ -243,6 +355,24 @@ plain() { # USER APPLET...: with the key alone
 }
 ok "an account without a password wants none" plain client1 send -t client2 --title One hello.txt
 ok "a second one" plain client1 send -t client2 --title Two hello.txt
+ok "a third one" plain client2 send -t client2 --title Three hello.txt
+is "inbox --limit takes the newest" "$(plain client2 inbox --limit 2 | cut -f 1,4)" '2	Two
+3	Three'
+is "--from is one sender's, --limit of those" "$(plain client2 inbox --from client1 --limit 1 | cut -f 1,4)" '2	Two'
+two=$(plain client2 inbox --ids | sed -n 2p | cut -f 1)
+is "--since begins with that message" "$(plain client2 inbox --since "$two" | cut -f 4 | tr '\n' ' ')" "Two Three "
+is "... and with --limit ends early" "$(plain client2 inbox --since "$two" --limit 1 | cut -f 4)" "Two"
+seen=$(wc -l <peer.got)
+since_then() { tail -n "+$((seen + 1))" peer.got; }
+ok "delete by index and id" plain client2 delete 3 "$two" 1
+like "asks for those rows alone" "$(since_then | grep -F '"type":"inbox"')" '"indexes":\[3,1\]'
+is "and for nothing else" "$(since_then | grep -c '"event":"request"')" 5
+ok "one more" plain client1 send -t client2 --title One hello.txt
+seen=$(wc -l <peer.got)
+ok "delete --last" plain client2 delete --last
+like "asks for one row" "$(since_then | grep -F '"type":"inbox"')" '"limit":1[,}]'
+ok "again the first" plain client1 send -t client2 --title One hello.txt
+ok "and the second" plain client1 send -t client2 --title Two hello.txt
 is "a list in several replies, byte by byte" "$(plain client2 inbox | cut -f 1,4)" '1	One
 2	Two'
 is "content in small records" "$(plain client2 read 2 --content)" "$(cat hello.txt)"
@@ -258,7 +388,7 @@ stop_peer
 
 # every code of the document's table, by its exit code
 codes=$(sed -n 's/^| `\([a-z-]*\)` | .* | \([0-9]*\) |$/\1:\2/p' "$PROTOCOL")
-is "the table of errors is found" "$(echo "$codes" | wc -l)" 12
+is "the table of errors is found" "$(echo "$codes" | wc -l)" 13
 for code in $codes; do
 	start_peer --fail "send=${code%:*}"
 	ok "send exits with ${code#*:} for ${code%:*}" must_fail "${code#*:}" plain client1 send -t client2 --title T hello.txt

@@ -261,6 +261,7 @@ if [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null && is_root; then
 				case $first in 0 | 75 | 76) ;; *) bad="$bad$call $k: $(said); " ;; esac
 				run 1 send --to "$to" --id "$mine" --title "K$copies $call $k" hello.txt
 				[ $RC = 0 ] || bad="$bad$call $k: again: $(said); "
+				wait_settled
 				there=$(find client? -name "client1_K$copies $call $k.txt" -o -name "client1_K$copies $call $k~*" | wc -l)
 				[ "$there" = "$copies" ] || bad="$bad$call $k: $there files; "
 				k=$((k + 1))
@@ -505,6 +506,18 @@ like "... of 32 digits" "$(cut -f 1 ids | sort -u | tr '\n' ' ')" '^([0-9a-f]{32
 a=$(sed -n 1p ids | cut -f 1) b=$(sed -n 2p ids | cut -f 1) c=$(sed -n 3p ids | cut -f 1)
 is "inbox --after lists what stands behind" "$(e 1 inbox --after "$a" | cut -f 4 | tr '\n' ' ')$(e 1 inbox --after "$c")" "B C "
 is "... behind 0 is all" "$(e 1 inbox --after 0 | wc -l)" 3
+b=$(sed -n 2p ids | cut -f 1)
+is "inbox --since lists from a message on" "$(e 1 inbox --since "$b" | cut -f 4 | tr '\n' ' ')" "B C "
+is "... from 0 all, and --limit the first of them" "$(e 1 inbox --since 0 --limit 2 | cut -f 4 | tr '\n' ' ')" "A B "
+is "... --after, too" "$(e 1 inbox --after "$a" --limit 1 | cut -f 4)" B
+run 1 inbox --since 00112233445566778899aabbccddeeff
+is "... from what is not there: 66" "$RC" 66
+run 1 inbox --limit 2 --ids --json
+ok "--limit, --ids and --json go together" $PYTHON -c "
+import json
+rows = json.load(open('o'))
+assert [(row['index'], row['title']) for row in rows] == [(2, 'B'), (3, 'C')], rows
+assert all(len(row['id']) == 32 for row in rows)"
 run 1 inbox --after 00112233445566778899aabbccddeeff
 is "... behind what is not there: 66" "$RC $(cat o)" "66 "
 run 1 inbox --after nonsense
@@ -619,6 +632,7 @@ is "--timeout alone is usage: 64" "$RC" 64
 run 1 inbox --wait --after 00112233445566778899aabbccddeeff --timeout 5
 is "--wait behind what is not there: 66" "$RC" 66
 if [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null && is_root; then
+	wait_settled # which is work for the server
 	waits=$(grep -c ' record [0-9]*: wait,' err)
 	"$SMTP361" inbox --enhanced -u client1 -k . --wait --timeout 600 >one.out 2>one.err </dev/null &
 	waiter_pid=$!

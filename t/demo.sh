@@ -4,6 +4,7 @@
 # and writes over the enhanced protocol. Leaves nothing behind.
 set -eu
 cd "$(dirname "$0")/.."
+. t/settled.sh
 program=${SMTP361:-$PWD/smtp361}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/smtp361-demo.XXXXXX")
 server=
@@ -108,6 +109,7 @@ echo password3 >pw3
 "$program" read --last --classic -s "127.0.0.1:$port" -k . -u client3 --password-file pw3 ||
 	fail "client3 cannot read"
 
+wait_settled . || fail "the text files did not come"
 say "ls -l client1 client5; what the server printed"
 ls -l client1 client5
 cat server.out

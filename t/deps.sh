@@ -35,12 +35,15 @@ if [ "$1" = check ]; then
 	need python3-pycryptodome "the independent peer" module Cryptodome
 	need python3-dissononce "the independent peer of the enhanced protocol" module dissononce
 	need openssl "judges key files" have openssl
+	need e2fsprogs "power cuts on ext4" have mkfs.ext4
+	need xfsprogs "power cuts on xfs" have mkfs.xfs
 	need strace "fault and crash injection" have strace
 	need valgrind "leak checks" have valgrind
 	need mandoc "lints the manual page" have mandoc
 	need clang-format "make lint" have clang-format
 	need shellcheck "make lint" have shellcheck
 	need tmux "tests what a terminal shows" have tmux
+	need faketime "a clock that steps" have faketime
 	need procps "pgrep, ps" have ps
 fi
 

@@ -1,13 +1,12 @@
 """What the hostile clients of the enhanced protocol share: the server under attack, whole sessions with it,
 and what must be so behind each attack.
 """
-import contextlib, os, socket, sys
+import contextlib, socket, sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from enhanced_peer import Client
 from enhanced_wire import Broken, Closed, Unverified
-from verdict import check, children, childless, messages
+from verdict import check, children, childless, messages, spooled
 
 WORKERS = 8
 REFUSAL = b"Invalid username or password"
@@ -65,10 +64,9 @@ class Attacked:
         with self.session() as client:
             client.send_object(INBOX)
             lives = client.recv_whole()[0]["type"] == "inbox"
-        now = messages()
+        now, left = messages(), spooled()
         check(f"the server lives behind {what}, and has stored nothing",
-              [] if lives and now == self.before and not any(Path(".spool").iterdir())
-              else [f"{set(now) ^ set(self.before)}, {os.listdir('.spool')}"])
+              [] if lives and now == self.before and not left else [f"{set(now) ^ set(self.before)}, {left}"])
 
 
 def half_close(sock):

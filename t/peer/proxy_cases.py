@@ -15,7 +15,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True  # before the modules that lie beside this one
 from enhanced_wire import OPENING
 from proxy import Proxy
-from verdict import PROGRAM, check, childless, diag
+from verdict import PROGRAM, check, childless, diag, settled, spooled
 
 REFUSAL, MENU = "Invalid username or password", "Select the operation:\n    1) Create and send an email"
 FORGED = "hex:0030" + "5a" * 48  # the length of message 2, or a record
@@ -135,6 +135,7 @@ class Sends(Session):
 
     def judge(self, cases):
         super().judge(cases)
+        settled()
         stored = {id(case): self.copies(case) for case in cases}
         check(f"{self.kind}: exit 0 means stored, once, for both", [
             f"{case}: {stored[id(case)]}" for case in cases
@@ -164,6 +165,7 @@ class Sends(Session):
               [done.stderr.decode()] if done.returncode or len(rows) != len(cases) else [])
         check(f"{self.kind}: the server says of each whether it had it", [
             row for row in rows if row.get("again", False) != (before[row["id"]] == 1)])
+        settled()
         check(f"{self.kind}: now each is there once, for both", [
             f"{case}: {self.copies(case)}" for case in cases if self.copies(case) != [1, 1]])
 
@@ -194,6 +196,7 @@ class Batches(Sends):
 
     def judge(self, cases):
         Session.judge(self, cases)
+        settled()
         faults = []
         for case in cases:
             rows = {row["title"]: row["stored"] for row in map(json.loads, case.out.splitlines())}
@@ -212,6 +215,7 @@ class Batches(Sends):
                                "--password-file", "pw1", "-s", "%s:%d" % self.target],
                               input=spool, capture_output=True, timeout=120)
         check(f"{self.kind}: all of them are sent again, and taken", done.returncode == 0)
+        settled()
         check(f"{self.kind}: now each is there once, for both", [
             f"{case}: {self.copies(case)}" for case in cases if self.copies(case) != [1, 1]]
             + list(Path("client2").glob(f"client1_{self.kind}*~*")))
@@ -323,7 +327,7 @@ def main():
         session.judge([case for which, case in everything if which is session])
     check("no client says anything but the enhanced protocol, or calls twice",
           [fault for _, case in everything if (fault := strays(case))])
-    check("the spool is empty", not any(Path(".spool").iterdir()))
+    check("the spool is empty", not spooled())
     for session in sessions[:3]:
         session.send_again([case for which, case in everything if which is session])
 
