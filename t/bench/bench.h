@@ -14,7 +14,7 @@
 #include "../../keys/keyfile.h"
 #include "../../proto/classic_client.h"
 
-enum { ROUNDS_MAX = 128, RAW_NAME_MAX = 64 };
+enum { ROUNDS_MAX = 256, RAW_NAME_MAX = 64 };
 
 /* Something broke, which is no matter of figures. */
 static inline _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
