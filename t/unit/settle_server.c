@@ -219,6 +219,7 @@ static void start_server(void)
 		(void)dup2(fd, 2);
 		_exit(server_run(&server, &e) == 0 ? 0 : 1);
 	}
+	accounts->ops->close(accounts); /* the child has its own */
 	assert_true(until(is_listening));
 }
 
