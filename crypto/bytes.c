@@ -23,6 +23,19 @@ bool ct_eq(const void *a, const void *b, size_t n)
 	return diff == 0;
 }
 
+/* --- hash --- */
+
+uint32_t fnv1a(const void *p, size_t n)
+{
+	const uint8_t *s = p;
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < n; i++) {
+		h = (h ^ s[i]) * 16777619u;
+	}
+	return h;
+}
+
 /* --- cursor --- */
 
 struct cursor cursor_over(const void *p, size_t n)

@@ -15,6 +15,9 @@ void wipe(void *p, size_t n);
 /* Equal, in a time that depends on n alone. */
 bool ct_eq(const void *a, const void *b, size_t n);
 
+/* FNV-1a, 32 bits: for tables, locks by name and accidents; not against an adversary. */
+uint32_t fnv1a(const void *p, size_t n);
+
 /* --- a cursor over bytes that someone else wrote --- */
 struct cursor {
 	const uint8_t *p;

@@ -80,12 +80,8 @@ int box_check_writable(const struct box *b, struct err *e)
 
 static uint32_t *suspect_of(const struct box_scan *scan, const char *user)
 {
-	uint32_t h = 2166136261u; /* FNV-1a; users who share a counter only look more often */
-
-	for (; *user != '\0'; user++) {
-		h = (h ^ (uint8_t)*user) * 16777619u;
-	}
-	return &scan->suspects[h % BOX_SUSPECTS];
+	/* users who share a counter only look more often */
+	return &scan->suspects[fnv1a(user, strlen(user)) % BOX_SUSPECTS];
 }
 
 void box_suspect(const struct box_scan *scan, const char *user)

@@ -186,12 +186,7 @@ static bool has_limit(const struct delivery *dl, size_t i)
 
 static unsigned limit_lock_of(const char *user)
 {
-	uint32_t h = 2166136261u; /* FNV-1a */
-
-	for (; *user != '\0'; user++) {
-		h = (h ^ (uint8_t)*user) * 16777619u;
-	}
-	return h % FILES_LIMIT_LOCKS;
+	return fnv1a(user, strlen(user)) % FILES_LIMIT_LOCKS;
 }
 
 static void lock_limits(struct delivery *dl)
@@ -265,22 +260,9 @@ static int journal_it(struct delivery *dl, struct err *e)
 	int rc = buf_append(&payload, room, sizeof room);
 
 	rc = rc == 0 ? entry_put_delivered(&payload, &dl->meta, dl->v->once, dl->v->to, text) : rc;
-	if (rc != 0) {
-		err_set(e, EX_TEMPFAIL, "cannot deliver: out of memory");
-	} else {
-		while ((rc = journal_append(dl->f->journal, payload.p, payload.n - SEGMENT_RECORD,
-				&dl->mark, e)) > 0) {
-			if (files_make_room(dl->f, e) != 0) {
-				rc = -1;
-				break;
-			}
-		}
-	}
+	rc = rc == 0 ? files_commit(dl->f, &payload, &dl->mark, e)
+		     : err_set(e, EX_TEMPFAIL, "cannot deliver: out of memory");
 	buf_free(&payload);
-	if (rc == 0 && journal_commit(dl->f->journal, &dl->mark, e) != 0) {
-		journal_done(dl->f->journal, &dl->mark);
-		rc = -1;
-	}
 	return rc;
 }
 

@@ -76,8 +76,9 @@ void files_done(struct mailbox_reader *r);
 int files_remove(struct mailbox *m, const char *user, const struct mailbox_ref *ref, struct err *e);
 /* settle.c */
 int files_settle(struct mailbox *m, struct err *e);
-/* Settle the oldest segment, waiting for whoever does that already. 0 or -1. */
-int files_make_room(struct files *f, struct err *e);
+/* Append a record and commit it, settling where there is no room. payload: with the journal's room
+ * ahead. 0 with *mark, for journal_done; or -1. */
+int files_commit(struct files *f, struct buf *payload, struct journal_mark *mark, struct err *e);
 /* As settle(), but waiting for whoever settles already. */
 int files_settle_now(struct files *f, struct err *e);
 /* files_check.c */

@@ -220,22 +220,9 @@ static int journal_removal(struct files *f, const char *user, const struct mailb
 
 	entry_key(meta, key);
 	rc = rc == 0 ? entry_put_removed(&payload, user, key) : rc;
-	if (rc != 0) {
-		err_set(e, EX_TEMPFAIL, "cannot remove a message: out of memory");
-	} else {
-		while ((rc = journal_append(
-				f->journal, payload.p, payload.n - SEGMENT_RECORD, mark, e)) > 0) {
-			if (files_make_room(f, e) != 0) {
-				rc = -1;
-				break;
-			}
-		}
-	}
+	rc = rc == 0 ? files_commit(f, &payload, mark, e)
+		     : err_set(e, EX_TEMPFAIL, "cannot remove a message: out of memory");
 	buf_free(&payload);
-	if (rc == 0 && journal_commit(f->journal, mark, e) != 0) {
-		journal_done(f->journal, mark);
-		rc = -1;
-	}
 	return rc;
 }
 

@@ -14,16 +14,6 @@ static const char magic[8] = {'S', '3', '6', '1', 'I', 'D', 'X', '4'};
 
 enum { STATE_AT = 8, SUMMED_FROM = 9 };
 
-static uint32_t fnv1a(const uint8_t *p, size_t n)
-{
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < n; i++) {
-		h = (h ^ p[i]) * 16777619u;
-	}
-	return h;
-}
-
 static int open_regular(int dir, int how, int *fd)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;

@@ -264,6 +264,10 @@ static int take_file(struct rescan *rs, const char *name, struct err *e)
 		return 0; /* a symlink, FIFO, folder: skipped */
 	}
 	k = find_known(rs, name);
+	if (k != NULL && rs->pending.n == 0 && rs->pending.removed_n == 0 && !k->r.damaged &&
+		box_same_file(&k->r.file, &st)) {
+		return take_record(rs, &k->r, e); /* the journal has nothing to say of it */
+	}
 	if (k != NULL) {
 		key_of(&k->r, key);
 	}

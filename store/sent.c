@@ -65,12 +65,7 @@ static off_t byte_of(const uint8_t id[static MAILBOX_ID_BYTES])
 /* FNV-1a, and so may users. */
 static off_t byte_of_user(const char *user)
 {
-	uint32_t h = 2166136261u;
-
-	for (; *user != '\0'; user++) {
-		h = (h ^ (uint8_t)*user) * 16777619u;
-	}
-	return (off_t)(h % ID_BYTES_FROM);
+	return (off_t)(fnv1a(user, strlen(user)) % ID_BYTES_FROM);
 }
 
 /* Nobody holds a user's byte while waiting for an id's. */

@@ -404,7 +404,7 @@ int files_settle_now(struct files *f, struct err *e)
 	return rc;
 }
 
-int files_make_room(struct files *f, struct err *e)
+static int make_room(struct files *f, struct err *e)
 {
 	bool carried = false;
 	int rc = 0;
@@ -415,4 +415,21 @@ int files_make_room(struct files *f, struct err *e)
 	}
 	shared_lock_give(&f->shared->settle);
 	return rc < 0 ? -1 : 0;
+}
+
+int files_commit(struct files *f, struct buf *payload, struct journal_mark *mark, struct err *e)
+{
+	int rc;
+
+	while ((rc = journal_append(f->journal, payload->p, payload->n - SEGMENT_RECORD, mark, e)) >
+		0) {
+		if (make_room(f, e) != 0) {
+			return -1;
+		}
+	}
+	if (rc == 0 && journal_commit(f->journal, mark, e) != 0) {
+		journal_done(f->journal, mark);
+		rc = -1;
+	}
+	return rc;
 }

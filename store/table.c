@@ -17,16 +17,6 @@ enum {
 	IMAGE_MAX = 512 /* blocks */
 };
 
-static uint32_t fnv1a(const uint8_t *p, size_t n)
-{
-	uint32_t h = 2166136261u;
-
-	for (size_t i = 0; i < n; i++) {
-		h = (h ^ p[i]) * 16777619u;
-	}
-	return h;
-}
-
 /* --- bytes of the file --- */
 
 /* What lies behind its end is 0. */
