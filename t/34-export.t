@@ -482,15 +482,19 @@ snapshot() {
 epoch() { od -An -tx1 -j 8 -N 8 "$1"; }
 
 start_server || exit 1
-# freeze FILE: send one more, and stop the server before its text file is made
+# freeze FILE: a message that a session has stored and acknowledged, while the server, which would have
+# its text file made, stands still
 freeze() {
-	for try in 1 2 3 4 5 6 7 8 9 10; do
-		post 'client2; client3' "unsettled $try" "$1"
-		kill -STOP "$SERVER_PID"
-		! unsettled . || return 0
-		kill -CONT "$SERVER_PID"
-	done
-	return 1
+	mkfifo lines
+	"$SMTP361" send --enhanced -u client1 -k . --batch <lines >answers &
+	PIDS="$PIDS $!"
+	exec 9>lines
+	echo '{"to": ["client2", "client3"], "title": "settled", "file": "plain"}' >&9
+	wait_for 20 grep -q settled answers && wait_settled || return 1
+	kill -STOP "$SERVER_PID"
+	printf '{"to": ["client2", "client3"], "title": "unsettled", "file": "%s"}\n' "$1" >&9
+	exec 9>&-
+	wait_for 20 grep -q 'stored	unsettled' answers
 }
 base64 -w 0 blob >spooled
 before=$(epoch .journal/family)
@@ -511,12 +515,12 @@ is "... and export, with what was sent before it began" \
 	"$RC $(grep -c '^Subject: load' load.mbox | awk -v n="$had" '{ print ($1 >= n) }') $(cut -f 4 o)" "0 1 0"
 wait "$load"
 wait_settled
-freeze spooled >/dev/null 2>&1
-ok "(a message is in the journal alone)" unsettled .
+ok "(a message is stored)" freeze spooled
+ok "... in the journal alone" unsettled .
 all=$(texts . client3 | wc -l | tr -d ' ')
 run export client3 frozen.mbox
 is "export has what is in the journal alone" \
-	"$RC $(cut -f 2 o) $(grep -c "^Subject: unsettled $try\$" frozen.mbox)" "0 $((all + 1)) 1"
+	"$RC $(cut -f 2 o) $(grep -c "^Subject: unsettled\$" frozen.mbox)" "0 $((all + 1)) 1"
 run check client3
 is "check reads it there" "$RC $(cat o e | grep -v ^note)" \
 	"0 1 mailbox, $((all + 1)) messages, $(sed -n 's/.*messages, \([0-9]*\) bytes.*/\1/p' e) bytes: 0 damaged, 0 notes"
