@@ -146,7 +146,7 @@ check: deps-check
 	@test -e $${VECTORS:-../shared/vectors} || \
 		echo "no ../shared/vectors: tests that need published vectors are SKIPPED" >&2
 	$(Q)$(MAKE) --no-print-directory all units benches faults $(FUZZ_PROGRAMS) smtp361.static
-	$(Q)SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -j2 --directives $(T)
+	$(Q)SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -j2 --directives --failures $(T)
 
 T ?= t/
 
@@ -168,7 +168,7 @@ asan: deps-check
 		HARDEN= LDFLAGS="-fsanitize=address,undefined" $(A)/smtp361 units faults $(FUZZERS:%.c=$(A)/%)
 
 check-asan: asan
-	$(Q)SANITIZED=1 SMTP361=$(CURDIR)/$(A)/smtp361 BUILD=$(CURDIR)/$(A) prove -j2 --directives $(T)
+	$(Q)SANITIZED=1 SMTP361=$(CURDIR)/$(A)/smtp361 BUILD=$(CURDIR)/$(A) prove -j2 --directives --failures $(T)
 
 # Sessions are forked and end with _exit: t/coverage/exit.c has them write their counters, too. Who may not write
 # them (another user) does without. A test that fails does not end it: the figures are what was reached.

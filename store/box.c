@@ -172,8 +172,8 @@ void box_write_hints(const struct box *b, const struct buf *image)
 
 /* --- the whole index anew --- */
 
-/* Write it in place: dirty first and clean last, so a crash between is noticed. What fails here is
- * a cache that stays dirty; the listing goes on with the image in memory. */
+/* Write it in place, the header last: a crash between leaves none that is sound. What fails here is
+ * a cache; the listing goes on with the image in memory. */
 bool box_write_back(
 	const struct box *b, struct index_head *head, const struct buf *image, bool clean)
 {
@@ -182,10 +182,8 @@ bool box_write_back(
 	if (b->ix.fd < 0 || !b->ix.writable) {
 		return false;
 	}
-	head->dirty = true;
-	if (index_write_head(&b->ix, head, NULL) != 0 || ftruncate(b->ix.fd, INDEX_HEAD) != 0 ||
-		file_write_at(b->ix.fd, image->p + INDEX_HEAD, image->n - INDEX_HEAD, INDEX_HEAD) !=
-			0) {
+	if (ftruncate(b->ix.fd, 0) != 0 || file_write_at(b->ix.fd, image->p + INDEX_HEAD,
+						   image->n - INDEX_HEAD, INDEX_HEAD) != 0) {
 		return false;
 	}
 	box_folder_time(b, &now);

@@ -11,6 +11,7 @@
 
 struct edit {
 	struct index_head head;
+	bool sound;       /* there is one; else the index is not believed anyway */
 	bool was_current; /* the folder's time was the one recorded: nobody else changed it */
 };
 
@@ -20,8 +21,11 @@ static int edit_begin_locked(struct box *b, struct edit *ed, struct err *e)
 {
 	struct index_head now = {0};
 
-	/* a new one reads as zero, which is never current */
-	(void)index_read_head(&b->ix, &ed->head);
+	ed->sound = index_read_head(&b->ix, &ed->head) == 0;
+	ed->was_current = false;
+	if (!ed->sound) {
+		return 0;
+	}
 	box_folder_time(b, &now);
 	ed->was_current = !ed->head.dirty && ed->head.mtime_s == now.mtime_s &&
 			  ed->head.mtime_ns == now.mtime_ns;
@@ -37,7 +41,10 @@ static void edit_end_locked(struct box *b, struct edit *ed)
 		box_folder_time(b, &ed->head);
 		ed->head.dirty = false;
 	}
-	(void)index_write_head(&b->ix, &ed->head, NULL); /* else dirty: looked at next time */
+	if (ed->sound) {
+		(void)index_write_head(
+			&b->ix, &ed->head, NULL); /* else dirty: looked at next time */
+	}
 }
 
 static int lock_to_write(struct box *b, struct err *e)

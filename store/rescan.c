@@ -14,6 +14,13 @@ struct known {
 	size_t name; /* where it stands in rs->names */
 };
 
+/* What the index as it was tells of the order of arrival. */
+enum arrival {
+	ARRIVAL_KNOWN,  /* what it does not have came later */
+	ARRIVAL_SINCE,  /* it was lost, and appended to: what it does not have came before */
+	ARRIVAL_UNKNOWN /* lost, or half written, and damaged */
+};
+
 struct rescan {
 	struct box *b;
 	const struct box_scan *scan;
@@ -24,9 +31,11 @@ struct rescan {
 	size_t known_n, known_cap;
 	struct buf fresh; /* the records to be, in no order */
 	struct buf order; /* a uint64_t for each: where it was listed before; UINT64_MAX: nowhere */
+	uint64_t nowhere; /* in its place for what was not listed: ahead of all, or behind */
 	bool whole;       /* the index as it was told of everything that was listed */
-	bool must_sync;   /* what is about to be listed may not be on disk yet */
-	bool skipped;     /* somebody is about to list something himself */
+	enum arrival arrival;
+	bool must_sync; /* what is about to be listed may not be on disk yet */
+	bool skipped;   /* somebody is about to list something himself */
 	uint8_t scratch[MAILBOX_HEAD_MAX];
 };
 
@@ -98,6 +107,7 @@ static int load_known(struct rescan *rs, struct err *e)
 	if (index_load(&rs->b->ix, &rs->old, e) != 0) {
 		return -1;
 	}
+	bool sound = index_read_head(&rs->b->ix, &head) == 0;
 	/* what stands behind damage is found in the folder, or in the journal */
 	while ((rc = index_next(&rs->old, &at, &r)) > 0) {
 		if (r.state == INDEX_LIVE && add_known(rs, &r, e) != 0) {
@@ -108,7 +118,8 @@ static int load_known(struct rescan *rs, struct err *e)
 			m->place = r.offset;
 		}
 	}
-	rs->whole = rc == 0 && index_read_head(&rs->b->ix, &head) == 0 && !head.dirty;
+	rs->whole = rc == 0 && sound && !head.dirty;
+	rs->arrival = sound ? ARRIVAL_KNOWN : rc == 0 ? ARRIVAL_SINCE : ARRIVAL_UNKNOWN;
 	if (rs->known_n > 0) {
 		qsort_r(rs->known, rs->known_n, sizeof *rs->known, by_name, rs);
 	}
@@ -324,7 +335,15 @@ static int take_journal(struct rescan *rs, struct err *e)
 }
 
 /* What was listed before keeps its place, so that nothing new is ahead of what somebody has seen;
- * the new ones follow by time. */
+ * the others are ahead of it, or behind, by time. */
+static uint64_t place_of(const struct rescan *rs, uint64_t listed)
+{
+	if (rs->arrival == ARRIVAL_KNOWN) {
+		return listed;
+	}
+	return rs->arrival == ARRIVAL_UNKNOWN || listed == UINT64_MAX ? 0 : listed;
+}
+
 static int by_place(const void *a, const void *b)
 {
 	const struct index_record *x = a, *y = b;
@@ -349,8 +368,9 @@ static int sort_into(
 		goto out;
 	}
 	for (at = 0, n = 0; index_next(&rs->fresh, &at, &all[n]) > 0; n++) {
-		memcpy(&all[n].offset, rs->order.p + n * sizeof all[n].offset,
-			sizeof all[n].offset);
+		uint64_t listed;
+		memcpy(&listed, rs->order.p + n * sizeof listed, sizeof listed);
+		all[n].offset = place_of(rs, listed);
 	}
 	qsort(all, n, sizeof *all, by_place);
 	h->unsettled_from = UINT64_MAX;

@@ -44,12 +44,28 @@ static void across_a_restart(void **state)
 	assert_rows("d1 a2 b3 c4 ");
 }
 
+/* A power cut may empty it, and somebody deliver before anybody looks. */
+static void ahead_of_what_came_since(void **state)
+{
+	(void)state;
+	deliver_late();
+	stay_unsettled = true;
+	spew_text("client1/.index", "");
+	assert_int_equal(deliver_at("e", "x", "client1", 900000), 0);
+	assert_int_equal(deliver_at("d", "x", "client1", 500000), 0);
+	assert_int_equal(behind(), 0);
+	assert_rows("a3 b4 c5 e2 d1 ");
+	stay_unsettled = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T_STORE("the order of arrival outlives a restart, and is that of times without an "
 			"index",
 			across_a_restart),
+		T_STORE("what an index had that was lost is ahead of what came since",
+			ahead_of_what_came_since),
 	};
 	return RUN(tests);
 }
