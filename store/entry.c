@@ -3,6 +3,8 @@
 
 #include "../crypto/hash.h"
 
+#define CARRIED ((enum entry_kind)'C')
+
 void entry_key(const struct mailbox_meta *meta, uint8_t out[static ENTRY_KEY])
 {
 	uint8_t digest[HASH_BYTES];
@@ -51,6 +53,15 @@ int entry_put_removed(struct buf *out, const char *user, const uint8_t key[stati
 			       buf_append(out, user, f[1]) == 0
 		       ? 0
 		       : -1;
+}
+
+int entry_put_carried(struct buf *out, const struct journal_mark *first)
+{
+	uint8_t f[1 + 8 + 8] = {(uint8_t)CARRIED};
+
+	put_u64le(f + 1, first->number);
+	put_u64le(f + 9, first->at);
+	return buf_append(out, f, sizeof f);
 }
 
 static int get_text(struct cursor *c, size_t n, size_t max, char *out)
@@ -124,6 +135,14 @@ int entry_get(struct entry *out, const uint8_t *p, size_t n)
 
 	memset(out, 0, sizeof *out);
 	out->kind = (enum entry_kind)get_u8(&c);
+	if (out->kind == CARRIED) {
+		out->first.number = get_u64le(&c);
+		out->first.at = get_u64le(&c);
+		out->kind = (enum entry_kind)get_u8(&c);
+		if (out->first.number == 0) {
+			return -1;
+		}
+	}
 	if (out->kind == ENTRY_REMOVED) {
 		return get_removed(out, &c);
 	}

@@ -3,10 +3,12 @@
  * Layout, little-endian. Delivered: kind u8 ('D': the message follows; 'S': it is the spool's file
  * ID), once u8, source length u8, title length u16, recipients u16, id 16, time u64, chars u64,
  * bytes u64, source, title, each recipient as length u8 and name; 'D': the message. Removed: 'R',
- * name length u8, key 16, name. */
+ * name length u8, key 16, name. Carried over (carry.h): 'C', the segment u64 and the offset u64 of
+ * the first record that said it; then either of these. */
 #ifndef STORE_ENTRY_H
 #define STORE_ENTRY_H
 
+#include "journal.h"
 #include "mailbox.h"
 
 enum {
@@ -23,6 +25,9 @@ void entry_key(const struct mailbox_meta *meta, uint8_t out[static ENTRY_KEY]);
 struct entry {
 	enum entry_kind kind;
 	bool once;
+	/* where it was said first, if it was carried over (else number is 0): what was said of the
+	 * same message between the two is newer. end is 0 */
+	struct journal_mark first;
 	struct mailbox_meta meta; /* index is 0; ENTRY_REMOVED: nothing */
 	uint8_t key[ENTRY_KEY];
 	struct cursor to; /* the recipients; or the one mailbox */
@@ -34,6 +39,9 @@ struct entry {
 int entry_put_delivered(struct buf *out, const struct mailbox_meta *meta, bool once,
 	const struct users_list *to, const struct buf *message);
 int entry_put_removed(struct buf *out, const char *user, const uint8_t key[static ENTRY_KEY]);
+
+/* What is put next is carried over; a record that was itself tells of the first (entry.first). */
+int entry_put_carried(struct buf *out, const struct journal_mark *first);
 
 /* Read one; its pointers stand in p. 0, or -1 when it is none. */
 int entry_get(struct entry *out, const uint8_t *p, size_t n);

@@ -6,8 +6,13 @@ static int no_memory(struct err *e)
 	return err_set(e, EX_TEMPFAIL, "out of memory");
 }
 
-static int add_removed(
-	struct pending *p, const uint8_t *key, const struct journal_mark *mark, struct err *e)
+static struct journal_mark first_of(const struct entry *entry, const struct journal_mark *mark)
+{
+	return entry->first.number != 0 ? entry->first : *mark;
+}
+
+static int add_removed(struct pending *p, const struct entry *entry,
+	const struct journal_mark *mark, struct err *e)
 {
 	if (p->removed_n == p->removed_cap) {
 		size_t cap = p->removed_cap == 0 ? 16 : 2 * p->removed_cap;
@@ -18,8 +23,9 @@ static int add_removed(
 		p->removed = more;
 		p->removed_cap = cap;
 	}
-	memcpy(p->removed[p->removed_n].key, key, ENTRY_KEY);
-	p->removed[p->removed_n++].mark = *mark;
+	p->removed[p->removed_n] =
+		(struct pending_removal){.mark = *mark, .first = first_of(entry, mark)};
+	memcpy(p->removed[p->removed_n++].key, entry->key, ENTRY_KEY);
 	return 0;
 }
 
@@ -36,8 +42,11 @@ static int add_message(struct pending *p, const struct entry *entry,
 		.source_n = strlen(entry->meta.source),
 		.title = entry->meta.title,
 		.title_n = strlen(entry->meta.title)};
-	struct pending_message m = {
-		.mark = *mark, .record = p->records.n, .place = UINT64_MAX, .done = done};
+	struct pending_message m = {.mark = *mark,
+		.first = first_of(entry, mark),
+		.record = p->records.n,
+		.place = UINT64_MAX,
+		.done = done};
 
 	if (p->n == p->cap) {
 		size_t cap = p->cap == 0 ? 16 : 2 * p->cap;
@@ -68,7 +77,7 @@ static int visit(void *arg, const struct journal_mark *mark, const struct buf *p
 	}
 	if (entry.kind == ENTRY_REMOVED) {
 		/* who removes it just now wants to find it */
-		return done ? add_removed(p, entry.key, mark, e) : 0;
+		return done ? add_removed(p, &entry, mark, e) : 0;
 	}
 	return add_message(p, &entry, mark, done, e);
 }
@@ -85,19 +94,22 @@ static int by_mark(const struct journal_mark *x, const struct journal_mark *y)
 	return d != 0 ? d : (x->at > y->at) - (x->at < y->at);
 }
 
-static int by_key_and_mark(const void *a, const void *b)
+/* What was said later is behind; of one that was carried over, the later one. */
+static int by_key_and_age(const void *a, const void *b)
 {
 	const struct pending_message *x = a, *y = b;
 	int d = by_key(a, b);
 
+	d = d != 0 ? d : by_mark(&x->first, &y->first);
 	return d != 0 ? d : by_mark(&x->mark, &y->mark);
 }
 
-static int removals_by_key_and_mark(const void *a, const void *b)
+static int removals_by_key_and_age(const void *a, const void *b)
 {
 	const struct pending_removal *x = a, *y = b;
 	int d = by_key(a, b);
 
+	d = d != 0 ? d : by_mark(&x->first, &y->first);
 	return d != 0 ? d : by_mark(&x->mark, &y->mark);
 }
 
@@ -141,11 +153,11 @@ int pending_load(struct pending *p, struct journal *j, const char *user, struct 
 		rc = journal_each(j, 0, UINT64_MAX, visit, p, e);
 	} while (rc == 0 && journal_oldest(j) != oldest);
 	if (p->n > 0) {
-		qsort(p->messages, p->n, sizeof *p->messages, by_key_and_mark);
+		qsort(p->messages, p->n, sizeof *p->messages, by_key_and_age);
 		drop_repeated(p);
 	}
 	if (p->removed_n > 0) {
-		qsort(p->removed, p->removed_n, sizeof *p->removed, removals_by_key_and_mark);
+		qsort(p->removed, p->removed_n, sizeof *p->removed, removals_by_key_and_age);
 		drop_repeated_removals(p);
 	}
 	return rc == 0 ? 0 : -1;
@@ -176,7 +188,7 @@ bool pending_is_removed(const struct pending *p, const struct pending_message *m
 {
 	const struct pending_removal *removal = find_removal(p, m->key);
 
-	return removal != NULL && by_mark(&removal->mark, &m->mark) > 0;
+	return removal != NULL && by_mark(&removal->first, &m->first) > 0;
 }
 
 struct pending_message *pending_find(const struct pending *p, const uint8_t key[static ENTRY_KEY])

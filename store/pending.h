@@ -9,7 +9,8 @@
 
 struct pending_message {
 	uint8_t key[ENTRY_KEY];
-	struct journal_mark mark;
+	struct journal_mark mark,
+		first;  /* where it stands; and stood, ahead of being carried over */
 	size_t record;  /* its index record, in pending.records */
 	uint64_t place; /* where the list had it; UINT64_MAX: nowhere */
 	bool done;      /* whoever delivers it has listed it, or is dead; else he will */
@@ -18,7 +19,7 @@ struct pending_message {
 
 struct pending_removal {
 	uint8_t key[ENTRY_KEY];
-	struct journal_mark mark;
+	struct journal_mark mark, first;
 };
 
 struct pending {

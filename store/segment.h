@@ -25,7 +25,7 @@ enum {
 	SEGMENT_HEAD = 128,
 	SEGMENT_ALIGN = 64,
 	SEGMENT_RECORD = 24, /* ahead of a payload */
-	SEGMENT_PAYLOAD_MAX = 1 << 17,
+	SEGMENT_PAYLOAD_MAX = (1 << 17) + 1024,
 	SEGMENT_SALT = 16,
 	SEGMENT_CUTS = 4,
 	SEGMENT_NAME = 16 /* hex digits of the number */

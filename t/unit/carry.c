@@ -2,6 +2,8 @@
  * them, and what can come later does. */
 #include "crash.h"
 
+#include "../../store/carry.h"
+
 static int settle_setup(void **state)
 {
 	stay_unsettled = true;
@@ -79,6 +81,56 @@ static void one_broken(void **state)
 	recover();
 	assert_int_equal(count_names(".spool"), 0);
 	free(large);
+}
+
+static void carry_oldest(void)
+{
+	struct files *f = (struct files *)box;
+	char name[][USER_NAME_MAX + 1] = {"client2"};
+	struct users_list users = {.names = name, .n = 1};
+	uint64_t segment;
+
+	assert_int_equal(journal_seal(f->journal, &segment, &e), 0);
+	if (carry_over(f, segment, &users, &e) != 0) {
+		fail_msg("carry over: %s", e.text);
+	}
+}
+
+/* What is said of a message while its mailbox is carried over stays the last that is said of it,
+ * though it stands ahead of what was carried. */
+static void said_meanwhile(void **state)
+{
+	struct mailbox_ref ref = {0};
+	struct files *f = (struct files *)box;
+	uint64_t segment;
+
+	(void)state;
+	for (int back = 0; back < 2; back++) { /* does it come back under its id? */
+		assert_int_equal(deliver("B", "small", "client2"), 0);
+		memcpy(ref.id, last.id, sizeof ref.id);
+		if (back != 0) {
+			assert_int_equal(box->ops->remove(box, "client2", &ref, &e), 0);
+		}
+		assert_int_equal(journal_seal(f->journal, &segment, &e), 0);
+		if (back != 0) {
+			assert_int_equal(post(&(struct letter){.title = "B",
+						 .content = "small",
+						 .to = "client2",
+						 .id = ref.id}),
+				0);
+		} else {
+			assert_int_equal(box->ops->remove(box, "client2", &ref, &e), 0);
+		}
+		for (int again = 0; again < 3; again++) {
+			carry_oldest();
+			assert_int_equal(list("client2"), back);
+			crash_and_recover();
+			assert_int_equal(list("client2"), back);
+		}
+		settle();
+		assert_int_equal(list("client2"), back);
+		assert_int_equal(files_of("client2"), back);
+	}
 }
 
 /* It alone has mail in the oldest segment: the others have theirs settled all the same, and all go
@@ -188,6 +240,8 @@ int main(void)
 			one_broken),
 		T_SETTLE("and when a segment has mail for it alone", alone_in_its_segment),
 		T_SETTLE("and when its folder takes no names", immutable),
+		T_SETTLE("what is said meanwhile stays said when a mailbox is carried over",
+			said_meanwhile),
 		T_SETTLE("a mailbox that is taken away takes its mail with it", taken_away),
 	};
 	return RUN(tests);

@@ -93,6 +93,30 @@ static void removed(void **state)
 	}
 }
 
+static void carried(void **state)
+{
+	const struct journal_mark first = {.number = 7, .at = 128};
+	uint8_t key[ENTRY_KEY] = {0};
+	struct entry entry;
+
+	(void)state;
+	for (int kind = 0; kind < 2; kind++) {
+		struct buf b = {0}, message = {.p = key, .n = meta.bytes};
+		assert_int_equal(entry_put_carried(&b, &first), 0);
+		assert_int_equal(entry_get(&entry, b.p, b.n), -1); /* nothing is carried */
+		if (kind == 0) {
+			assert_int_equal(entry_put_removed(&b, "client1", key), 0);
+		} else {
+			assert_int_equal(entry_put_delivered(&b, &meta, true, &to, &message), 0);
+		}
+		assert_int_equal(entry_get(&entry, b.p, b.n), 0);
+		assert_int_equal(entry.kind, kind == 0 ? ENTRY_REMOVED : ENTRY_INLINED);
+		assert_int_equal(entry.first.number, 7);
+		assert_int_equal(entry.first.at, 128);
+		buf_free(&b);
+	}
+}
+
 static void keys(void **state)
 {
 	struct mailbox_meta a = meta, b = meta;
@@ -165,6 +189,9 @@ static void judge(const uint8_t *p, size_t n)
 		assert_true(list.n > 0);
 		message = (struct buf){
 			.p = (uint8_t *)(uintptr_t)entry.message, .n = entry.meta.bytes};
+		if (entry.first.number != 0) {
+			assert_int_equal(entry_put_carried(&again, &entry.first), 0);
+		}
 		if (entry.kind == ENTRY_REMOVED) {
 			assert_int_equal(entry_put_removed(&again, kept[0], entry.key), 0);
 		} else {
@@ -184,9 +211,11 @@ static void mutations(void **state)
 	uint8_t key[ENTRY_KEY] = {0};
 
 	(void)state;
-	for (int kind = 0; kind < 3; kind++) {
+	for (int kind = 0; kind < 4; kind++) {
+		const struct journal_mark first = {.number = 1, .at = 2};
 		struct buf b = {0};
-		if (kind == 2) {
+		if (kind >= 2) {
+			assert_int_equal(kind == 3 ? entry_put_carried(&b, &first) : 0, 0);
 			assert_int_equal(entry_put_removed(&b, "client1", key), 0);
 		} else {
 			b = put(kind == 0, true);
@@ -247,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T("a delivery comes back", delivered),
 		T("a removal comes back", removed),
+		T("both come back with where they stood before they were carried over", carried),
 		T("a message is told by its id and sender alone", keys),
 		T("the largest that there are come back", limits),
 		T("of every mutation, what is taken is a record", mutations),
