@@ -123,8 +123,10 @@ int box_add(struct box *b, const struct mailbox_meta *meta, const struct journal
 /* Link a file under a free name, and list it. 0, or -1 and nothing is linked. */
 int box_put(struct box *b, const struct box_source *from, const struct mailbox_meta *meta,
 	const struct stat *st, struct err *e);
-/* Remove a message: its file, if it has one, and from the list. 0, or -1. */
-int box_remove(struct box *b, const struct box_found *found, struct err *e);
+/* Remove a message: its file, if it has one, and from the list. What the journal says of it is done
+ * then, ahead of the next look at the folder, which would list it again otherwise. 0, or -1. */
+int box_remove(struct box *b, const struct box_found *found, struct journal *j,
+	const struct journal_mark *mark, struct err *e);
 
 /* Makes the file of a message that is in the journal: *from and *st. *from is valid until the next
  * call. 0, 1 when the journal does not know it any more, or -1. */

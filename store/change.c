@@ -392,7 +392,8 @@ static int unlink_file(struct box *b, const struct index_record *r, struct err *
 		       : err_sys(e, EX_TEMPFAIL, "cannot remove a message of %s", b->user);
 }
 
-int box_remove(struct box *b, const struct box_found *found, struct err *e)
+int box_remove(struct box *b, const struct box_found *found, struct journal *j,
+	const struct journal_mark *mark, struct err *e)
 {
 	struct index_record r;
 	struct buf scratch = {0};
@@ -410,6 +411,7 @@ int box_remove(struct box *b, const struct box_found *found, struct err *e)
 		rc = rc == 0 ? index_set_state(&b->ix, r.offset, INDEX_DEAD, e) : rc;
 		if (rc == 0) {
 			uncount(&ed.head, &r);
+			journal_done(j, mark);
 		}
 	}
 	edit_end(b, &ed);

@@ -88,6 +88,8 @@ int files_check(
 int files_recover(struct mailbox *m, struct err *e);
 /* Users whose mailboxes lack what this record says: the next look brings them in line. */
 void files_suspect_all(const struct files *f, struct entry *entry);
+/* Whoever appended this record was killed before he had done it: that it is looked at. */
+void files_done_for(struct files *f, const struct journal_mark *mark, const struct entry *entry);
 /* Was a message with this key delivered under its sender's id, as far as the journal knows? Whoever
  * claims that id asks: what somebody who was killed left of it is completed. 1, 0 or -1. */
 int files_journal_knows(struct files *f, const uint8_t key[static ENTRY_KEY], struct err *e);

@@ -246,11 +246,11 @@ int files_remove(struct mailbox *m, const char *user, const struct mailbox_ref *
 		}
 		rc = journal_removal(f, user, &found.meta, &mark, e);
 		if (rc == 0) {
-			rc = box_remove(&b, &found, e);
-			if (rc != 0) {
+			rc = box_remove(&b, &found, f->journal, &mark, e);
+			if (rc != 0) { /* in this order: a look between the two must see it */
+				journal_done(f->journal, &mark);
 				box_suspect(&f->scan, user);
 			}
-			journal_done(f->journal, &mark);
 		}
 	}
 	box_close(&b);

@@ -31,19 +31,28 @@ bool files_is_sent_behind(const struct files *f)
 	       journal_oldest(f->journal);
 }
 
+void files_done_for(struct files *f, const struct journal_mark *mark, const struct entry *entry)
+{
+	struct entry before = *entry, behind = *entry;
+
+	if (entry->once) {
+		files_sent_behind(f, mark->number);
+	}
+	/* twice: if this process is killed between, and for a look that came between */
+	files_suspect_all(f, &before);
+	journal_done(f->journal, mark);
+	files_suspect_all(f, &behind);
+}
+
 /* Somebody was killed before he had done what a record says. It may not even be on disk, and is
  * about to be listed. */
 static int take_over(
-	struct files *f, const struct journal_mark *mark, struct entry *entry, struct err *e)
+	struct files *f, const struct journal_mark *mark, const struct entry *entry, struct err *e)
 {
 	if (journal_commit(f->journal, mark, e) != 0) {
 		return -1;
 	}
-	if (entry->once) {
-		files_sent_behind(f, mark->number);
-	}
-	files_suspect_all(f, entry);
-	journal_done(f->journal, mark);
+	files_done_for(f, mark, entry);
 	return 0;
 }
 

@@ -151,12 +151,7 @@ static int look_at(void *arg, const struct journal_mark *mark, const struct buf 
 		return 0;
 	}
 	if (!done) { /* he was killed before he had done it */
-		struct entry copy = entry;
-		files_suspect_all(s->f, &copy);
-		journal_done(s->f->journal, mark);
-		if (entry.once) {
-			files_sent_behind(s->f, mark->number);
-		}
+		files_done_for(s->f, mark, &entry);
 	}
 	if (entry.kind != ENTRY_REMOVED && entry.once) {
 		rc = add_name(&s->senders, &s->senders_cap, entry.meta.source, e);
