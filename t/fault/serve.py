@@ -185,13 +185,14 @@ def struck_send(site, kind, planned, dies, codes, reason=""):
         _, struck = site.server.gone()
         faults = site.restart("at the next start")
     else:
-        faults = [] if wait_alive(site) else ["the server died"]
+        ended = [] if wait_alive(site) else ["the server died, or is never done"]
         _, struck = site.server.plan(plan())
         # the server completes or sweeps what a dead session left; a delivery has mailboxes one after the other
-        faults += site.judge("at once", [letter], final=False)
+        faults = site.judge("at once", [letter], final=False)
         until = time.monotonic() + LIMIT / 4
         while faults and code and time.monotonic() < until:
             faults = site.judge("15 s behind it", [letter], final=False)
+        faults += ended
     if code not in (0, *codes):
         faults.append(f"exit {code}: {said}")
     elif code and not said:
