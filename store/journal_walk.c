@@ -251,7 +251,9 @@ int journal_retire(struct journal *j, uint64_t number, struct err *e)
 	}
 	journal_save(j);
 	if (s != NULL && slot->limit == UINT64_MAX && segment_void(s, NULL) == 0) {
-		(void)renameat(j->dir, name, j->dir, JOURNAL_SPARE);
+		if (renameat(j->dir, name, j->dir, JOURNAL_SPARE) != 0) {
+			(void)unlinkat(j->dir, name, 0); /* or it lies there to the next start */
+		}
 	} else {
 		/* never synced again; or made void, or unlinked, by somebody who did not come to
 		 * sync that. What else stands in its place was put there by hand */

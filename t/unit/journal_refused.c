@@ -41,6 +41,18 @@ int failing_fsync(int fd)
 	return (int)syscall(SYS_fsync, fd);
 }
 
+static bool rename_fails;
+
+int failing_renameat(int a, const char *from, int b, const char *to) __asm__("renameat");
+int failing_renameat(int a, const char *from, int b, const char *to)
+{
+	if (rename_fails) {
+		errno = EDQUOT;
+		return -1;
+	}
+	return (int)syscall(SYS_renameat2, a, from, b, to, 0);
+}
+
 static void sync_refused(void **state)
 {
 	struct journal_mark good, bad, behind;
@@ -273,6 +285,20 @@ static void retired_in_two_steps(void **state)
 	assert_int_equal(journal_oldest(journal), 2);
 }
 
+/* Its file cannot be kept for later. */
+static void not_kept(void **state)
+{
+	(void)state;
+	must_append(0, 100);
+	rename_fails = true;
+	assert_int_equal(retire_oldest(), 1);
+	rename_fails = false;
+	assert_int_equal(faccessat(folder.fd, segment_path(1), F_OK, 0), -1);
+	must_append(0, 100);
+	restart_journal();
+	assert_seeds(0, 1);
+}
+
 /* One that waits for another to sync for both hears of the failure. */
 static int commit_one(int i)
 {
@@ -311,6 +337,7 @@ int main(void)
 		T_JOURNAL("who is killed at it leaves it to the next", refused_by_a_dead_process),
 		T_JOURNAL(
 			"a segment's name goes for good, even in two steps", retired_in_two_steps),
+		T_JOURNAL("and when it cannot be kept for later", not_kept),
 		T_JOURNAL("everybody whose record was not synced hears of it", all_hear_of_it),
 	};
 	return RUN(tests);
