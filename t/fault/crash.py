@@ -7,11 +7,12 @@
 What is acknowledged must then be there, whole and once; see oracle.py.
 """
 import os, sys, time
+from functools import partial
 
 sys.dont_write_bytecode = True
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../peer"))
 import scenarios
-from machine import ALL, Disk, Folder, can_cut, can_inject, counted, plan, run, sample
+from machine import ALL, Disk, Folder, can_cut, can_inject, counted, go_through, plan, run, sample
 from verdict import check, diag
 
 CUTS = {1: "with the file system's log flushed", 2: "with nothing flushed"}  # XFS_FSOP_GOING_FLAGS_*
@@ -63,18 +64,22 @@ def judge(make, place, action, most, title):
     diag(f"{tried} deaths, {time.monotonic() - began:.1f} s")
 
 
+def judge_at(make, make_place, action, most, title):
+    place = make_place()
+    try:
+        judge(make, place, action(place), most, title)
+    finally:
+        place.close()
+
+
 def kills():
     why = can_inject()
     if why:
         print(f"skip killed at any call: cannot stand between a program and the kernel: {why}")
         return
     lives = scenarios.LIVES + scenarios.COMMANDS
-    for make in lives + (scenarios.MORE_LIVES + scenarios.MORE_COMMANDS if ALL else []):
-        place = Folder()
-        try:
-            judge(make, place, "end", 24, "killed")
-        finally:
-            place.close()
+    go_through([partial(judge_at, make, Folder, lambda place: "end", 24, "killed")
+                for make in lives + (scenarios.MORE_LIVES + scenarios.MORE_COMMANDS if ALL else [])])
 
 
 def cuts(kind):
@@ -83,13 +88,14 @@ def cuts(kind):
         print(f"skip a power cut at any call, on {kind}: {why}")
         return
     lives = scenarios.LIVES + scenarios.COMMANDS
-    for flag, how in CUTS.items() if ALL else [(2, CUTS[2])]:
-        for make in lives + (scenarios.MORE_LIVES if ALL else []):
-            place = Disk(kind)
-            try:
-                judge(make, place, f"cut {flag} {place.root}", 10, f"a power cut, {how}, on {kind},")
-            finally:
-                place.close()
+    go_through([partial(judge_at, make, partial(Disk, kind), partial(cut_by, flag), 10,
+                        f"a power cut, {how}, on {kind},")
+                for flag, how in (CUTS.items() if ALL else [(2, CUTS[2])])
+                for make in lives + (scenarios.MORE_LIVES if ALL else [])])
+
+
+def cut_by(flag, place):
+    return f"cut {flag} {place.root}"
 
 
 if sys.argv[1] == "kill":
