@@ -25,7 +25,7 @@ KEYS = Path.cwd()
 ENDED = (75, 76)  # a send whose server went away
 ERRORS = {"pwrite64": ["ENOSPC", "EIO"], "write": ["ENOSPC"], "fdatasync": ["EIO"], "fsync": ["EIO"], "linkat": ["ENOSPC"],
           "openat": ["EMFILE", "EIO"], "mkdirat": ["ENOSPC"], "renameat": ["EDQUOT"], "unlinkat": ["EIO"],
-          "ftruncate": ["EIO"], "fsetxattr": ["ENOSPC"], "pread64": ["EIO"], "mmap": ["ENOMEM"], "brk": ["ENOMEM"]}
+          "ftruncate": ["EIO"], "fsetxattr": ["ENOSPC"], "pread64": ["EIO"], "mmap": ["ENOMEM"]}
 
 
 class Server:
