@@ -41,7 +41,8 @@ typedef int journal_visit(void *arg, const struct journal_mark *mark, const stru
  * nobody keeps it: this is the keeper. JOURNAL_LOOK: never; nothing is made, or stays locked.
  * Segments that are there are adopted: nothing is appended to them, their records are synced now,
  * and not done. Waits a little for a keeper that ends. A folder that cannot be written has a
- * journal that refuses to append. 0, or -1 (EX_TEMPFAIL: kept by somebody else). */
+ * journal that refuses to append. 0, or -1 (EX_TEMPFAIL: kept by somebody else, or it is there and
+ * cannot be opened: without it acknowledged mail would be missing). */
 enum journal_role { JOURNAL_KEEP, JOURNAL_BESIDE, JOURNAL_LOOK };
 int journal_open(struct journal **out, int root, enum journal_role role, struct err *e);
 void journal_close(struct journal *j); /* by the last process: what is settled takes no room */
