@@ -190,7 +190,9 @@ static int append_locked(struct journal *j, struct segment_payload *payload,
 	if (make_ready(s, slot, mark->end, e) != 0) {
 		return -1;
 	}
-	if (journal_lock_bytes(s->fd, F_SETLK, F_WRLCK, mark->at, 1) < 0) {
+	/* who was killed here a moment ago may not have let go of his yet: the kernel frees the
+	 * mutex ahead of the files */
+	if (journal_lock_bytes(s->fd, F_SETLKW, F_WRLCK, mark->at, 1) < 0) {
 		return err_sys(e, EX_TEMPFAIL, "cannot lock the journal");
 	}
 	if (segment_write(s, mark->at, payload, e) != 0) {
