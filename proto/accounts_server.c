@@ -40,21 +40,29 @@ int accounts_refresh(struct accounts *a, bool *changed, struct err *e)
 	return 0;
 }
 
-enum users_needs accounts_judge_key(
-	const struct accounts *a, const char *user, const uint8_t key[static X25519_BYTES])
+int accounts_judge_key(const struct accounts *a, const char *user,
+	const uint8_t key[static X25519_BYTES], enum users_needs *needs, struct err *e)
 {
 	uint8_t file_key[X25519_BYTES];
-	struct err ignored;
-	bool found = user_name_valid(user) && users_key_file_counts(a->now, user) &&
-		     keyfile_load_x25519_public(a->dir, user, file_key, &ignored) == 0;
+	bool counts = user_name_valid(user) && users_key_file_counts(a->now, user);
+	bool found = counts && keyfile_load_x25519_public(a->dir, user, file_key, e) == 0;
 
-	return users_judge_key(a->now, user, key, found ? file_key : NULL);
+	*needs = USERS_REFUSED;
+	if (counts && !found && (e->code == EX_TEMPFAIL || e->code == EX_IOERR)) {
+		return -1; /* the system failed: the key may be there, and fit */
+	}
+	*needs = users_judge_key(a->now, user, key, found ? file_key : NULL);
+	return 0;
 }
 
 bool accounts_allow(const struct accounts *a, const struct presence_who *who)
 {
+	enum users_needs needs;
+	struct err ignored;
+
 	if (who->enhanced) {
-		return accounts_judge_key(a, who->user, who->key) != USERS_REFUSED;
+		return accounts_judge_key(a, who->user, who->key, &needs, &ignored) == 0 &&
+		       needs != USERS_REFUSED;
 	}
 	return users_speaks_classic(a->now, who->user) &&
 	       users_revoked_at(a->now, who->user) == who->revoked_at;

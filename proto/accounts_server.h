@@ -22,11 +22,12 @@ void accounts_close(struct accounts *a);
  * -1 like users_load: there are no accounts then. */
 int accounts_refresh(struct accounts *a, bool *changed, struct err *e);
 
-/* What this key opens of the enhanced protocol for this user, by the account or the key file. */
-enum users_needs accounts_judge_key(
-	const struct accounts *a, const char *user, const uint8_t key[static X25519_BYTES]);
+/* What this key opens of the enhanced protocol for this user, by the account or the key file. 0, or
+ * -1 when the system would not let the file be read: no reason to refuse a login for good. */
+int accounts_judge_key(const struct accounts *a, const char *user,
+	const uint8_t key[static X25519_BYTES], enum users_needs *needs, struct err *e);
 
-/* May a session that logged in so go on? */
+/* May a session that logged in so go on? Not when it cannot be judged. */
 bool accounts_allow(const struct accounts *a, const struct presence_who *who);
 
 #endif

@@ -209,19 +209,22 @@ static void read_login(const json_t *o, struct login *l)
 
 /* Somebody was faster. That may have been this user, with this key: a client whose connection broke
  * tries again while the session before it still writes. */
-static int join_anyway(struct enhanced_session *s, const struct login *l, int *needs, struct err *e)
+static int join_anyway(
+	struct enhanced_session *s, const struct login *l, enum users_needs *needs, struct err *e)
 {
-	if (accounts_refresh(&s->accounts, NULL, e) != 0) {
+	if (accounts_refresh(&s->accounts, NULL, e) != 0 ||
+		accounts_judge_key(&s->accounts, l->user, s->who.key, needs, e) != 0) {
 		return -1;
 	}
-	if (accounts_judge_key(&s->accounts, l->user, s->who.key) != USERS_REFUSED) {
+	if (*needs != USERS_REFUSED) {
 		*needs = USERS_KEY_IS_ENOUGH;
 	}
 	return 0;
 }
 
 /* Enrol, where an invitation stands for it. 0 with *needs, or -1: it could not be judged. */
-static int join(struct enhanced_session *s, const struct login *l, int *needs, struct err *e)
+static int join(
+	struct enhanced_session *s, const struct login *l, enum users_needs *needs, struct err *e)
 {
 	int64_t now = message_now() / 1000000;
 
@@ -246,15 +249,16 @@ static int judge(struct enhanced_session *s, const struct login *l, enum enhance
 {
 	const struct users_turn turn = host_turn(s->host);
 	const struct users *users;
+	enum users_needs needs;
 	bool ok = true;
-	int needs, rc = 0;
+	int rc = 0;
 
 	*code = ENHANCED_DENIED;
-	if (accounts_refresh(&s->accounts, NULL, e) != 0) {
+	if (accounts_refresh(&s->accounts, NULL, e) != 0 ||
+		accounts_judge_key(&s->accounts, l->user, s->who.key, &needs, e) != 0) {
 		return -1;
 	}
 	users = s->accounts.now;
-	needs = accounts_judge_key(&s->accounts, l->user, s->who.key);
 	if (needs == USERS_REFUSED && l->joins && l->user[0] != '\0') {
 		rc = join(s, l, &needs, e);
 	} else if (needs == USERS_PASSWORD_TOO && l->password.n > 0) {

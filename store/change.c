@@ -20,8 +20,12 @@ struct edit {
 static int edit_begin_locked(struct box *b, struct edit *ed, struct err *e)
 {
 	struct index_head now = {0};
+	int rc = index_read_head(&b->ix, &ed->head);
 
-	ed->sound = index_read_head(&b->ix, &ed->head) == 0;
+	if (rc < 0) { /* what it says may still be believed, and would be wrong */
+		return err_sys(e, EX_TEMPFAIL, "cannot read the index of mailbox %s", b->user);
+	}
+	ed->sound = rc == 0;
 	ed->was_current = false;
 	if (!ed->sound) {
 		return 0;
@@ -319,16 +323,14 @@ int box_settle(struct box *b, const struct box_scan *scan, uint64_t segment, uns
 	if (lock_to_write(b, e) != 0) {
 		return -1;
 	}
-	if (!box_is_current(b, scan, &head)) {
-		rc = box_rescan(b, scan, &image, e);
-		if (rc == 0 && !box_is_sound(b, scan, &head)) {
-			rc = box_rescan(b, scan, &image, e); /* the look itself removed something */
-		}
-		if (rc == 0 && !box_is_sound(b, scan, &head)) {
-			errno = b->ix.why != 0 ? b->ix.why : EAGAIN; /* somebody changes it */
-			rc = err_sys(
-				e, EX_TEMPFAIL, "cannot write the index of mailbox %s", b->user);
-		}
+	bool sound = box_is_current(b, scan, &head);
+	for (int looks = 0; rc == 0 && !sound && looks < 2; looks++) {
+		rc = box_rescan(b, scan, &image, e); /* which may itself remove something */
+		sound = rc == 0 && box_is_sound(b, scan, &head);
+	}
+	if (rc == 0 && !sound) {
+		errno = b->ix.why != 0 ? b->ix.why : EAGAIN; /* somebody changes it */
+		rc = err_sys(e, EX_TEMPFAIL, "cannot write the index of mailbox %s", b->user);
 	}
 	rc = rc == 0 ? edit_begin_locked(b, &s.ed, e) : rc;
 	if (rc == 0) {

@@ -297,7 +297,7 @@ static int deliver_now(struct delivery *dl, struct err *e)
 	}
 	if (rc == 0) {
 		rc = journal_it(dl, e);
-		if (rc != 0 && d->file.fd >= 0) {
+		if (rc != 0 && d->file.fd >= 0 && !journal_may_return(dl->f->journal, &dl->mark)) {
 			(void)spool_unname(&dl->f->spool, dl->key, NULL);
 		}
 	}

@@ -104,11 +104,12 @@ int index_read_head(const struct index *ix, struct index_head *h)
 {
 	uint8_t raw[INDEX_HEAD];
 	uint32_t flags;
+	ssize_t n;
 
 	*h = (struct index_head){0};
-	if (ix->fd < 0 || file_read_at(ix->fd, raw, sizeof raw, 0) != (ssize_t)sizeof raw ||
-		memcmp(raw, magic, sizeof magic) != 0) {
-		return -1;
+	n = ix->fd < 0 ? 0 : file_read_at(ix->fd, raw, sizeof raw, 0);
+	if (n != (ssize_t)sizeof raw || memcmp(raw, magic, sizeof magic) != 0) {
+		return n < 0 ? -1 : 1;
 	}
 	struct cursor c = cursor_over(raw + sizeof magic, sizeof raw - sizeof magic);
 	h->epoch = get_u64le(&c);
@@ -123,7 +124,7 @@ int index_read_head(const struct index *ix, struct index_head *h)
 	h->suspicion = get_u32le(&c);
 	if (flags != head_flags(raw, h->dirty)) {
 		*h = (struct index_head){0};
-		return -1;
+		return 1;
 	}
 	return 0;
 }

@@ -88,7 +88,8 @@ void index_close(struct index *ix);
 int index_lock(const struct index *ix, bool exclusive, struct err *e);
 void index_unlock(const struct index *ix);
 
-/* 0, or -1 when there is no sound header: then *h is zero, which is never current. */
+/* 0; 1 when there is no sound header; -1 (errno) when it cannot be read. But for 0, *h is zero,
+ * which is never current. */
 int index_read_head(const struct index *ix, struct index_head *h);
 int index_write_head(const struct index *ix, const struct index_head *h, struct err *e);
 

@@ -95,14 +95,17 @@ void journal_done(struct journal *j, const struct journal_mark *mark)
 
 /* --- appending --- */
 
-/* A segment to append to. The lock is held. 0, 1 (all are taken), or -1. */
+/* A segment to append to. The lock is held. 0, 1 (all are taken), or -1 and nothing is left of it.
+ * What it says of earlier ones is on disk; else its header goes there with its first record. */
 static int activate(struct journal *j, struct err *e)
 {
 	struct journal_state *st = j->state;
 	uint64_t number = st->next;
 	struct journal_slot *slot = journal_slot(j, number);
 	struct segment *s = &j->open[number % JOURNAL_SEGMENTS];
+	char name[SEGMENT_NAME + 1];
 	size_t cuts = 0;
+	int rc;
 
 	if (number - st->oldest >= JOURNAL_SEGMENTS) {
 		return 1;
@@ -117,9 +120,15 @@ static int activate(struct journal *j, struct err *e)
 	}
 	*slot = (struct journal_slot){
 		.number = number, .end = SEGMENT_HEAD, .synced = SEGMENT_HEAD, .limit = UINT64_MAX};
-	if (segment_create(s, j->dir, JOURNAL_SPARE, &slot->ready, e) != 0 ||
-		file_sync(j->dir, JOURNAL_FOLDER, e) != 0) {
+	rc = segment_create(s, j->dir, JOURNAL_SPARE, &slot->ready, e);
+	if (rc == 0 && cuts > 0 && fdatasync(s->fd) != 0) {
+		rc = err_sys(e, EX_TEMPFAIL, "cannot sync the journal");
+	}
+	rc = rc == 0 ? file_sync(j->dir, JOURNAL_FOLDER, e) : rc;
+	if (rc != 0) {
 		segment_close(s);
+		segment_name(name, number);
+		(void)unlinkat(j->dir, name, 0); /* a file that was not synced is not used again */
 		return -1;
 	}
 	__atomic_store_n(&st->next, number + 1, __ATOMIC_RELEASE);
@@ -181,7 +190,9 @@ static int append_locked(struct journal *j, struct segment_payload *payload,
 	if (make_ready(s, slot, mark->end, e) != 0) {
 		return -1;
 	}
-	if (journal_lock_bytes(s->fd, F_SETLK, F_WRLCK, mark->at, 1) < 0) {
+	/* who was killed here a moment ago may not have let go of his yet: the kernel frees the
+	 * mutex ahead of the files */
+	if (journal_lock_bytes(s->fd, F_SETLKW, F_WRLCK, mark->at, 1) < 0) {
 		return err_sys(e, EX_TEMPFAIL, "cannot lock the journal");
 	}
 	if (segment_write(s, mark->at, payload, e) != 0) {
@@ -214,8 +225,27 @@ int journal_append(
 
 /* --- committing --- */
 
+/* Before anybody is told that his record is refused, the next segment says so on disk. When there
+ * is no room for one, or it cannot be written, the first of these records is made none. false: the
+ * disk took neither. The sync lock is held. */
+static bool cut(struct journal *j, const struct journal_slot *slot)
+{
+	struct err ignored;
+	bool gone, said;
+	const struct segment *s;
+
+	shared_lock_take(&j->state->append);
+	said = activate(j, &ignored) == 0;
+	shared_lock_give(&j->state->append);
+	if (said) {
+		return true;
+	}
+	s = journal_segment(j, slot->number, &gone, &ignored);
+	return gone || (s != NULL && segment_erase(s, slot->limit, &ignored) == 0);
+}
+
 /* For everybody who has appended by now. The sync lock is held. What fails leaves its trace in the
- * slot. */
+ * slot; who was killed between may have left half of it. */
 static void sync_slot(struct journal *j, struct journal_slot *slot)
 {
 	uint64_t end = __atomic_load_n(&slot->end, __ATOMIC_ACQUIRE);
@@ -224,18 +254,30 @@ static void sync_slot(struct journal *j, struct journal_slot *slot)
 	const struct segment *s = journal_segment(j, slot->number, &gone, &ignored);
 	int rc = -1;
 
-	errno = EIO;
-	if (s != NULL) {
-		do {
-			rc = fdatasync(s->fd);
-		} while (rc != 0 && errno == EINTR);
-	}
-	if (rc == 0) {
-		__atomic_store_n(&slot->synced, end, __ATOMIC_RELEASE);
-	} else {
+	if (slot->limit == UINT64_MAX) {
+		errno = EIO;
+		if (s != NULL) {
+			do {
+				rc = fdatasync(s->fd);
+			} while (rc != 0 && errno == EINTR);
+		}
+		if (rc == 0) {
+			__atomic_store_n(&slot->synced, end, __ATOMIC_RELEASE);
+			return;
+		}
 		slot->errno_was = errno;
 		__atomic_store_n(&slot->limit, slot->synced, __ATOMIC_RELEASE);
 	}
+	slot->cut = cut(j, slot);
+	__atomic_store_n(&slot->refused, true, __ATOMIC_RELEASE);
+}
+
+bool journal_may_return(const struct journal *j, const struct journal_mark *mark)
+{
+	const struct journal_slot *slot = journal_slot(j, mark->number);
+
+	return is_alive(j, mark->number) && slot->number == mark->number &&
+	       __atomic_load_n(&slot->refused, __ATOMIC_ACQUIRE) && !slot->cut;
 }
 
 int journal_commit(struct journal *j, const struct journal_mark *mark, struct err *e)
@@ -249,7 +291,7 @@ int journal_commit(struct journal *j, const struct journal_mark *mark, struct er
 			__atomic_load_n(&slot->synced, __ATOMIC_ACQUIRE) >= mark->end) {
 			return 0;
 		}
-		if (__atomic_load_n(&slot->limit, __ATOMIC_ACQUIRE) != UINT64_MAX) {
+		if (__atomic_load_n(&slot->refused, __ATOMIC_ACQUIRE)) {
 			errno = slot->errno_was;
 			return err_sys(e, EX_TEMPFAIL, "cannot sync the journal");
 		}
@@ -257,7 +299,7 @@ int journal_commit(struct journal *j, const struct journal_mark *mark, struct er
 			shared_wait(&st->word, seen, LOOK_MS);
 			continue;
 		}
-		if (slot->synced < mark->end && slot->limit == UINT64_MAX) {
+		if (slot->synced < mark->end && !slot->refused) {
 			sync_slot(j, slot);
 		}
 		shared_lock_give(&st->sync);

@@ -8,7 +8,13 @@
  * of them. Others may read it beside them.
  *
  * A failed fdatasync (EIO) is never tried again on that segment: nothing behind what was synced
- * before is acknowledged, the next segment says so in its header, and goes on. */
+ * before is acknowledged. Ahead of the first refusal, the next segment says so in its header, which
+ * is synced, or else the first of the refused records is overwritten, and that is synced. So what
+ * was refused stays refused, by kill -9 and power loss too, if the disk took either. If it took
+ * neither, what was refused is absent while the keeper's family lives, and may come back whole when
+ * they all die before a settling retires the segment, or another one begins. Settling is tried as
+ * long as anything lives: only a disk on which no write succeeds any more brings a refusal back.
+ * Who dies unanswered may find his record there, or not. */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
 
@@ -35,7 +41,8 @@ typedef int journal_visit(void *arg, const struct journal_mark *mark, const stru
  * nobody keeps it: this is the keeper. JOURNAL_LOOK: never; nothing is made, or stays locked.
  * Segments that are there are adopted: nothing is appended to them, their records are synced now,
  * and not done. Waits a little for a keeper that ends. A folder that cannot be written has a
- * journal that refuses to append. 0, or -1 (EX_TEMPFAIL: kept by somebody else). */
+ * journal that refuses to append. 0, or -1 (EX_TEMPFAIL: kept by somebody else, or it is there and
+ * cannot be opened: without it acknowledged mail would be missing). */
 enum journal_role { JOURNAL_KEEP, JOURNAL_BESIDE, JOURNAL_LOOK };
 int journal_open(struct journal **out, int root, enum journal_role role, struct err *e);
 void journal_close(struct journal *j); /* by the last process: what is settled takes no room */
@@ -54,6 +61,8 @@ int journal_append(
 	struct journal *j, uint8_t *p, size_t n, struct journal_mark *mark, struct err *e);
 /* The record, and all ahead of it, are on stable storage; or it never happened. 0 or -1. */
 int journal_commit(struct journal *j, const struct journal_mark *mark, struct err *e);
+/* It was refused, but the disk did not even take that: after a crash it may be there. */
+bool journal_may_return(const struct journal *j, const struct journal_mark *mark);
 /* Committed or not, this process is through with the record. */
 void journal_done(struct journal *j, const struct journal_mark *mark);
 /* Is somebody at it? (Not this process.) */
@@ -73,7 +82,8 @@ uint64_t journal_adopted(const struct journal *j);
 uint64_t journal_oldest(const struct journal *j);
 /* How many segments are alive. JOURNAL_SEGMENTS: appending waits for settling. */
 unsigned journal_segments(const struct journal *j);
-/* Is there something to settle, and how much came so far (bytes that only grow)? */
+/* Is there something to settle (an empty segment, too, is to go), and how much came so far (bytes
+ * that only grow)? */
 bool journal_unsettled(const struct journal *j, uint64_t *appended);
 /* Close the oldest segment for appends, wait for whoever is at its records, and see that it is on
  * disk. 0 with its number, 1 when there is none, or -1. */

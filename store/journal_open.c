@@ -214,7 +214,8 @@ static int open_folder(int root, bool make, int *out, struct err *e)
 		(void)file_sync(root, "the store's folder", NULL); /* or its first segment tells */
 	}
 	dir = openat(root, JOURNAL_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (dir < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+	/* none, or what is in its place is none: then there is nothing to miss in it */
+	if (dir < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
 		return err_sys(e, EX_TEMPFAIL, "cannot open %s", JOURNAL_FOLDER);
 	}
 	*out = dir;

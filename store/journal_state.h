@@ -16,6 +16,8 @@ struct journal_slot {
 	uint64_t limit;  /* what is behind it never happened; UINT64_MAX */
 	uint64_t ready;  /* bytes that the file has */
 	int errno_was;   /* of the sync that failed */
+	bool refused;    /* it is time to tell: the limit is on disk, if it takes that */
+	bool cut;        /* it has taken it */
 	bool sealed;     /* nothing more is appended */
 	uint8_t done[JOURNAL_GRANULES / 8];
 };

@@ -203,9 +203,7 @@ bool journal_unsettled(const struct journal *j, uint64_t *appended)
 	*appended = __atomic_load_n(&st->appended, __ATOMIC_ACQUIRE);
 	oldest = __atomic_load_n(&st->oldest, __ATOMIC_ACQUIRE);
 	next = __atomic_load_n(&st->next, __ATOMIC_ACQUIRE);
-	return next > oldest + 1 ||
-	       (next == oldest + 1 && (journal_slot(j, oldest)->sealed ||
-					      journal_slot(j, oldest)->end > SEGMENT_HEAD));
+	return next > oldest;
 }
 
 int journal_seal(struct journal *j, uint64_t *number, struct err *e)
@@ -234,10 +232,10 @@ int journal_seal(struct journal *j, uint64_t *number, struct err *e)
 	}
 	(void)journal_lock_bytes(s->fd, F_SETLK, F_UNLCK, 0, SEGMENT_BYTES);
 	all = (struct journal_mark){.number = *number, .end = slot->end};
-	if (slot->limit == UINT64_MAX && slot->synced < slot->end) {
+	if (!slot->refused && slot->synced < slot->end) {
 		rc = journal_commit(j, &all, e); /* of those who were killed before they did */
 	}
-	return rc == 0 || slot->limit != UINT64_MAX ? 0 : -1;
+	return rc == 0 || slot->refused ? 0 : -1;
 }
 
 int journal_retire(struct journal *j, uint64_t number, struct err *e)
@@ -252,19 +250,20 @@ int journal_retire(struct journal *j, uint64_t number, struct err *e)
 		return -1;
 	}
 	journal_save(j);
-	if (s == NULL && !segment_is_void(j->dir, name)) {
-		/* taken away by hand: nothing to forget */
-	} else if (s == NULL || slot->limit != UINT64_MAX || segment_void(s, NULL) != 0) {
-		/* never synced again, or made void by somebody who was killed before the sync: its
-		 * name goes */
-		if (unlinkat(j->dir, name, 0) != 0 && errno != ENOENT) {
+	if (s != NULL && slot->limit == UINT64_MAX && segment_void(s, NULL) == 0) {
+		if (renameat(j->dir, name, j->dir, JOURNAL_SPARE) != 0) {
+			(void)unlinkat(j->dir, name, 0); /* or it lies there to the next start */
+		}
+	} else {
+		/* never synced again; or made void, or unlinked, by somebody who did not come to
+		 * sync that. What else stands in its place was put there by hand */
+		bool ours = s != NULL || segment_is_void(j->dir, name);
+		if (ours && unlinkat(j->dir, name, 0) != 0 && errno != ENOENT) {
 			return err_sys(e, EX_TEMPFAIL, "cannot retire a segment of the journal");
 		}
 		if (file_sync(j->dir, JOURNAL_FOLDER, e) != 0) {
 			return -1;
 		}
-	} else {
-		(void)renameat(j->dir, name, j->dir, JOURNAL_SPARE);
 	}
 	__atomic_store_n(&j->state->oldest, number + 1, __ATOMIC_RELEASE);
 	return 0;

@@ -107,7 +107,11 @@ static int load_known(struct rescan *rs, struct err *e)
 	if (index_load(&rs->b->ix, &rs->old, e) != 0) {
 		return -1;
 	}
-	bool sound = index_read_head(&rs->b->ix, &head) == 0;
+	rc = index_read_head(&rs->b->ix, &head);
+	if (rc < 0) { /* it is not lost */
+		return err_sys(e, EX_TEMPFAIL, "cannot read .index");
+	}
+	bool sound = rc == 0;
 	/* what stands behind damage is found in the folder, or in the journal */
 	while ((rc = index_next(&rs->old, &at, &r)) > 0) {
 		if (r.state == INDEX_LIVE && add_known(rs, &r, e) != 0) {

@@ -145,14 +145,24 @@ void segment_close(struct segment *s)
 	s->fd = -1;
 }
 
-int segment_void(const struct segment *s, struct err *e)
+static int write_zeros(const struct segment *s, uint64_t at, size_t n, struct err *e)
 {
 	static const uint8_t zeros[SEGMENT_HEAD];
 
-	if (file_write_at(s->fd, zeros, sizeof zeros, 0) != 0) {
+	if (file_write_at(s->fd, zeros, n, at) != 0) {
 		return fail(s, "write", e);
 	}
 	return fdatasync(s->fd) == 0 ? 0 : fail(s, "sync", e);
+}
+
+int segment_erase(const struct segment *s, uint64_t at, struct err *e)
+{
+	return write_zeros(s, at, SEGMENT_RECORD, e);
+}
+
+int segment_void(const struct segment *s, struct err *e)
+{
+	return write_zeros(s, 0, SEGMENT_HEAD, e);
 }
 
 bool segment_is_void(int dir, const char *name)

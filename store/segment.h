@@ -72,6 +72,8 @@ int segment_write(
  * when there is no sound one, or -1. */
 int segment_read(
 	const struct segment *s, uint64_t at, struct buf *payload, uint64_t *next, struct err *e);
+/* Make the record at this offset none, and so what is behind it, and sync that. 0 or -1. */
+int segment_erase(const struct segment *s, uint64_t at, struct err *e);
 /* Make the header void, and sync that. 0 or -1. */
 int segment_void(const struct segment *s, struct err *e);
 /* Is the file of this name one whose header is void, or was never on disk: a crash left it, and

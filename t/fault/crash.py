@@ -1,17 +1,19 @@
 #!/usr/bin/python3
 """Death at system calls: of whatever stands in scenarios.py, at each call or, without CRASH=all, at a sample.
 
-    crash.py kill          SIGKILL
-    crash.py cut KIND      a power cut on a file system of this kind (ext4, xfs)
+    crash.py kill [WORDS]      SIGKILL
+    crash.py cut KIND [WORDS]  a power cut on a file system of this kind (ext4, xfs)
 
+WORDS: of scenarios whose titles have them, alone.
 What is acknowledged must then be there, whole and once; see oracle.py.
 """
 import os, sys, time
+from functools import partial
 
 sys.dont_write_bytecode = True
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../peer"))
 import scenarios
-from machine import ALL, Disk, Folder, can_cut, can_inject, counted, plan, run, sample
+from machine import ALL, Disk, Folder, can_cut, can_inject, counted, go_through, plan, run, sample
 from verdict import check, diag
 
 CUTS = {1: "with the file system's log flushed", 2: "with nothing flushed"}  # XFS_FSOP_GOING_FLAGS_*
@@ -63,36 +65,45 @@ def judge(make, place, action, most, title):
     diag(f"{tried} deaths, {time.monotonic() - began:.1f} s")
 
 
-def kills():
+def chosen(makes, words):
+    return [make for make in makes if not words or words[0] in make().title]
+
+
+def judge_at(make, make_place, action, most, title):
+    place = make_place()
+    try:
+        judge(make, place, action(place), most, title)
+    finally:
+        place.close()
+
+
+def kills(words):
     why = can_inject()
     if why:
         print(f"skip killed at any call: cannot stand between a program and the kernel: {why}")
         return
     lives = scenarios.LIVES + scenarios.COMMANDS
-    for make in lives + (scenarios.MORE_LIVES + scenarios.MORE_COMMANDS if ALL else []):
-        place = Folder()
-        try:
-            judge(make, place, "end", 24, "killed")
-        finally:
-            place.close()
+    go_through([partial(judge_at, make, Folder, lambda place: "end", 24, "killed")
+                for make in chosen(lives + (scenarios.MORE_LIVES + scenarios.MORE_COMMANDS if ALL else []), words)])
 
 
-def cuts(kind):
+def cuts(kind, words):
     why = can_inject() or can_cut(kind)
     if why:
         print(f"skip a power cut at any call, on {kind}: {why}")
         return
     lives = scenarios.LIVES + scenarios.COMMANDS
-    for flag, how in CUTS.items() if ALL else [(2, CUTS[2])]:
-        for make in lives + (scenarios.MORE_LIVES if ALL else []):
-            place = Disk(kind)
-            try:
-                judge(make, place, f"cut {flag} {place.root}", 10, f"a power cut, {how}, on {kind},")
-            finally:
-                place.close()
+    go_through([partial(judge_at, make, partial(Disk, kind), partial(cut_by, flag), 10,
+                        f"a power cut, {how}, on {kind},")
+                for flag, how in (CUTS.items() if ALL else [(2, CUTS[2])])
+                for make in chosen(lives + (scenarios.MORE_LIVES if ALL else []), words)])
+
+
+def cut_by(flag, place):
+    return f"cut {flag} {place.root}"
 
 
 if sys.argv[1] == "kill":
-    kills()
+    kills(sys.argv[2:])
 else:
-    cuts(sys.argv[2])
+    cuts(sys.argv[2], sys.argv[3:])

@@ -8,10 +8,11 @@ reason, and then there is nothing of it, or all, and what is sent again under it
     faults.py rooms     real ones: full disks, no inodes, read-only, no descriptors
 """
 import errno, os, resource, subprocess, sys, time
+from functools import partial
 
 sys.dont_write_bytecode = True
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../peer"))
-from machine import ALL, ENGINE, MEMORY, Disk, Folder, can_cut, can_inject, plan, run, sample
+from machine import ALL, ENGINE, MEMORY, Disk, Folder, can_cut, can_inject, go_through, plan, run, sample
 from oracle import FIVE, parse_listings
 from scenarios import LARGE, PER_STORE, SMALL, Life, Recovery, and_crash, deliver, next_segment, remove, \
     remove_at_once, settle
@@ -27,8 +28,10 @@ ERRORS = {name: errors for names, errors in {
     "read pread64 getdents64 lseek newfstatat fstat": ["EIO"],
     "fsetxattr": [*DISK_FULL, "EOPNOTSUPP"], "fgetxattr": ["EIO", "EOPNOTSUPP"],
     "flock fcntl": ["ENOLCK", "EIO"],
-    "mmap brk mremap": ["ENOMEM"], "getrandom": ["EIO"],
+    # brk has no error to tell: where malloc fails, see memory()
+    "mmap mremap": ["ENOMEM"], "getrandom": ["EIO"],
 }.items() for name in names.split()}
+SYNCS = ["fsync", "fdatasync", "syncfs"]
 INTERRUPTED = "write pwrite64 read pread64 poll ppoll".split()
 LASTING = "write,pwrite64,pwritev,writev,ftruncate,fallocate,fsetxattr,linkat,symlinkat,mkdirat,renameat,renameat2," \
           "unlinkat,fsync,fdatasync,syncfs,sync_file_range"
@@ -40,6 +43,9 @@ def text_of(number):
 
 class Fault(Life):
     """A life with a fault in its window, that goes on, lists, and ends."""
+
+    def dies(self, place, result):
+        """What comes behind its end."""
 
     def command(self, store):
         return [*super().command(store), "mark", "list"]
@@ -71,14 +77,43 @@ class Start(Fault, Recovery):
         return [refusal for refusal in super().told(result) if refusal[1] not in ("open", "recover") or refusal[0] != 75]
 
 
+class Death(Fault):
+    """Everything dies right behind the fault: what was refused does not come back."""
+
+    def command(self, store):
+        return [*super().command(store), "crash"]
+
+
+class PowerCut(Death):
+    """The power goes right behind it. What could not be synced is on the disk all the same: the worst that it can
+    do."""
+
+    def dies(self, place, result):
+        for _, name, what in result.struck:
+            if name in SYNCS and os.path.exists(what):
+                fd = os.open(what, os.O_RDONLY)
+                os.fsync(fd)
+                os.close(fd)
+        place.cut()
+
+
 LIVES = [
     lambda: Fault("a delivery to one", deliver(["client2"], SMALL, False)),
     lambda: Fault("a delivery to five under an id", deliver(FIVE, SMALL, True)),
     lambda: Fault("a large delivery to five under an id", deliver(FIVE, LARGE, True)),
     lambda: Fault("a removal", remove),
     lambda: Fault("what is done when nobody waits", settle),
+    lambda: Death("a delivery to one, and kill -9", deliver(["client2"], SMALL, False)),
+]
+POWER_CUTS = [
+    lambda: PowerCut("a delivery to one, and a power cut", deliver(["client2"], SMALL, False)),
+    lambda: PowerCut("a delivery to five under an id, and a power cut", deliver(FIVE, SMALL, True)),
+    lambda: PowerCut("a large delivery to five, and a power cut", deliver(FIVE, LARGE, False)),
+    lambda: PowerCut("a removal right behind the delivery, and a power cut", remove_at_once(SMALL)),
 ]
 MORE = [
+    lambda: Death("a delivery to five under an id, and kill -9", deliver(FIVE, SMALL, True)),
+    lambda: Death("a large delivery to five, and kill -9", deliver(FIVE, LARGE, False)),
     lambda: Start("a start behind a crash in the midst of a delivery to five", deliver(FIVE, SMALL, True), 50),
     lambda: Start("a start behind a crash at the end of a large delivery", and_crash(deliver(FIVE, LARGE, True)), 95),
     lambda: Start("a start behind a crash in the midst of settling", settle, 50),
@@ -110,6 +145,7 @@ class Trial:
         store = self.store_now()
         self.scenario.prepare(self.place, store, "end")
         result = run(self.scenario.command(store), planned, **options)
+        self.scenario.dies(self.place, result)
         faults = self.scenario.after(store, result, reasons, must_pass)
         self.faults += [f"{what} at {result.where()}: {fault}" for fault in faults]
         self.hits += bool(result.struck)
@@ -159,24 +195,44 @@ def judge(trial, title, began):
     diag(f"{trial.hits} faults, {time.monotonic() - began:.1f} s")
 
 
+def sync_cases(counts):
+    for name in SYNCS:
+        for number in range(1, counts.get(name, 0) + 1):
+            yield "EIO", plan(error("EIO"), number, calls=name), reasons_of("EIO"), False
+
+
+def strike(make, make_place, cases, how, most):
+    place, began = make_place(), time.monotonic()
+    try:
+        trial = Trial(make, place)
+        due = list(cases(trial.calls()))
+        for what, planned, reasons, must_pass in due if ALL else sample_of(due, most):
+            if len(trial.faults) < 20:
+                trial.one(what, planned, reasons, must_pass)
+        judge(trial, f"{how} at {'each' if ALL else 'some'} call of {trial.scenario.title}: all or nothing, "
+              "and the reason", began)
+    finally:
+        place.close()
+
+
 def calls():
     why = can_inject()
     if why:
         print(f"skip faults at any call: cannot stand between a program and the kernel: {why}")
         return
+    jobs = []
     for make in LIVES + (MORE if ALL else []):
-        for cases, how, most in ((single_cases, "an error", 40), (lasting_cases, "errors from then on", 12)):
-            place, began = Folder(), time.monotonic()
-            try:
-                trial = Trial(make, place)
-                due = list(cases(trial.calls()))
-                for what, planned, reasons, must_pass in due if ALL else sample_of(due, most):
-                    if len(trial.faults) < 20:
-                        trial.one(what, planned, reasons, must_pass)
-                judge(trial, f"{how} at {'each' if ALL else 'some'} call of {trial.scenario.title}: all or nothing, "
-                      "and the reason", began)
-            finally:
-                place.close()
+        jobs.append(partial(strike, make, Folder, single_cases, "an error", 40))
+        if not isinstance(make(), Death):  # a disk that is dead for good cannot keep a refusal either
+            jobs.append(partial(strike, make, Folder, lasting_cases, "errors from then on", 12))
+    for kind in ("ext4", "xfs"):
+        why = can_cut(kind)
+        if why:
+            print(f"skip a refusal and a power cut, on {kind}: {why}")
+            continue
+        jobs += [partial(strike, make, partial(Disk, kind), sync_cases, f"on {kind}, an error", 4)
+                 for make in (POWER_CUTS if ALL else POWER_CUTS[:1])]
+    go_through(jobs)
 
 
 def sample_of(cases, most):
@@ -186,32 +242,32 @@ def sample_of(cases, most):
 # --- memory ---
 
 def memory():
-    for make in LIVES + (MORE if ALL else []):
-        for lasts, how in ((False, "one"), (True, "each from one on")):
-            place, began = Folder(), time.monotonic()
-            try:
-                memory_fails(Trial(make, place), lasts, how, began)
-            finally:
-                place.close()
+    go_through([partial(memory_fails, make, lasts, how) for make in LIVES + (MORE if ALL else [])
+                for lasts, how in ((False, "one"), (True, "each from one on"))])
 
 
-def memory_fails(trial, lasts, how, began):
-    log = trial.place.root / "memory"
-    environment = {**os.environ, "LD_PRELOAD": MEMORY, "MEMORY_LOG": str(log)}
+def memory_fails(make, lasts, how):
+    place, began = Folder(), time.monotonic()
+    try:
+        trial = Trial(make, place)
+        log = place.root / "memory"
+        environment = {**os.environ, "LD_PRELOAD": MEMORY, "MEMORY_LOG": str(log)}
 
-    def one(number):
-        log.unlink(missing_ok=True)
-        trial.one(f"malloc {number}", None, ("memory",),
-                  env={**environment, "MEMORY_FAILS": f"{number} {0 if lasts else number}"} if number else environment)
-        text = log.read_text() if log.exists() else ""
-        trial.hits += "FAILED" in text
-        return text
+        def one(number):
+            log.unlink(missing_ok=True)
+            fails = {"MEMORY_FAILS": f"{number} {0 if lasts else number}"} if number else {}
+            trial.one(f"malloc {number}", None, ("memory",), env={**environment, **fails})
+            text = log.read_text() if log.exists() else ""
+            trial.hits += "FAILED" in text
+            return text
 
-    whole = one(0)
-    numbers = list(range(1, int(whole.rpartition("count ")[2] or 0) + 1))
-    for number in numbers if ALL else sample(numbers, 15):
-        one(number)
-    judge(trial, f"malloc fails, {how}, in {trial.scenario.title}: all or nothing, and the reason", began)
+        whole = one(0)
+        numbers = list(range(1, int(whole.rpartition("count ")[2] or 0) + 1))
+        for number in numbers if ALL else sample(numbers, 15):
+            one(number)
+        judge(trial, f"malloc fails, {how}, in {trial.scenario.title}: all or nothing, and the reason", began)
+    finally:
+        place.close()
 
 
 # --- real rooms ---
@@ -315,19 +371,21 @@ def rooms():
         ("on a full xfs", lambda: Disk("xfs"), lambda trial: full(trial, "xfs"), lambda: can_cut("xfs")),
         ("on a read-only disk", lambda: Tmpfs("size=16m"), read_only, lambda: root),
     ]
-    for how, make_place, go, cannot in cases:
-        for make in small:
-            began = time.monotonic()
-            if cannot():
-                print(f"skip {how}: {cannot()}")
-                continue
-            place = make_place()
-            try:
-                trial = Trial(make, place)
-                go(trial)
-                judge(trial, f"{trial.scenario.title} {how}: all or nothing, and the reason", began)
-            finally:
-                place.close()
+    go_through([partial(in_room, make, *case) for case in cases for make in small])
+
+
+def in_room(make, how, make_place, go, cannot):
+    began = time.monotonic()
+    if cannot():
+        print(f"skip {how}: {cannot()}")
+        return
+    place = make_place()
+    try:
+        trial = Trial(make, place)
+        go(trial)
+        judge(trial, f"{trial.scenario.title} {how}: all or nothing, and the reason", began)
+    finally:
+        place.close()
 
 
 {"calls": calls, "memory": memory, "rooms": rooms}[sys.argv[1]]()

@@ -16,9 +16,9 @@
  *   ACTION  none; list: tell each; error NUMBER; short: half of a read or a write; kill: the
  *           process; end: all of them; cut FLAG FOLDER: the file system shuts down, then end
  *
- *   FIRST LAST  the action strikes these of them, from 1 on; LAST 0: and all that follow
- * NAME ON-WHAT" of each that was struck, followed at the end by "calls N" and the exit code, "exit
- * CODE". */
+ * It answers on the same socket: "planned behind N" to each plan, N calls having counted for the
+ * one before; "call N NAME ON-WHAT" of each that was struck; at the end "calls N", and the exit
+ * code, "exit CODE". */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

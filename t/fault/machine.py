@@ -1,5 +1,5 @@
 """Running commands under t/fault/inject, and the file systems that a power cut needs."""
-import contextlib, os, shutil, socket, subprocess, tempfile, threading, time
+import contextlib, fcntl, io, multiprocessing, os, shutil, socket, subprocess, sys, tempfile, threading, time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,6 +8,7 @@ BUILD = Path(os.environ.get("BUILD", TOP / "build"))
 PROGRAM = os.environ.get("SMTP361", str(TOP / "smtp361"))
 ENGINE, INJECT, MEMORY = (str(BUILD / "t/fault" / name) for name in ("engine", "inject", "memory.so"))
 ALL = os.environ.get("CRASH") == "all"  # every call, and not a sample
+SHUTDOWN = 0x8004587d                   # _IOR('X', 125, uint32_t): XFS_IOC_GOINGDOWN, of ext4, too
 LIMIT = 60                              # seconds that any command may take; 124 is its exit code then
 
 # Calls that change nothing that lasts: a death behind one of them is a death ahead of it.
@@ -82,6 +83,28 @@ def sample(numbers, most):
     return sorted({numbers[round(i * (len(numbers) - 1) / (most - 1))] for i in range(most)})
 
 
+JOBS = []
+
+
+def told(number):
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        JOBS[number]()
+    return text.getvalue()
+
+
+def go_through(jobs):
+    """Do them, each of which prints what it found: in their order, or of all calls as many at a time as there are
+    processors."""
+    if not ALL:
+        for job in jobs:
+            job()
+        return
+    JOBS[:] = jobs
+    with multiprocessing.get_context("fork").Pool() as pool:
+        for text in pool.imap(told, range(len(jobs))):
+            print(text, end="", flush=True)
+
+
 class Folder:
     """Where stores are for crashes: a folder like any other."""
     kind = "folder"
@@ -140,6 +163,13 @@ class Disk(Folder):
     def revive(self):
         self.umount()
         self.mount()
+
+    def cut(self):
+        """The power goes, and comes again: only what was synced is there."""
+        folder = os.open(self.root, os.O_RDONLY)
+        fcntl.ioctl(folder, SHUTDOWN, (2).to_bytes(4, sys.byteorder))  # with nothing flushed
+        os.close(folder)
+        self.revive()
 
     def close(self):
         with contextlib.suppress(RuntimeError):

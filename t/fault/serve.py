@@ -10,11 +10,13 @@ A send has an id (enhanced) or none (classic). Its exit code is the acknowledgem
 `inbox --json` and `read --content` give. See oracle.py.
 """
 import contextlib, errno, hashlib, json, os, re, shutil, signal, socket, subprocess, sys, time
+from functools import partial
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../peer"))
-from machine import ALL, INJECT, LIMIT, PROGRAM, Disk, Folder, can_cut, can_inject, counted, plan, run, sample
+from machine import ALL, INJECT, LIMIT, PROGRAM, Disk, Folder, can_cut, can_inject, counted, go_through, plan, run, \
+    sample
 from oracle import ACKED, FIVE, UNKNOWN, Model
 from scenarios import LARGE, SMALL
 from verdict import check, children, diag, wait_until
@@ -23,7 +25,7 @@ KEYS = Path.cwd()
 ENDED = (75, 76)  # a send whose server went away
 ERRORS = {"pwrite64": ["ENOSPC", "EIO"], "write": ["ENOSPC"], "fdatasync": ["EIO"], "fsync": ["EIO"], "linkat": ["ENOSPC"],
           "openat": ["EMFILE", "EIO"], "mkdirat": ["ENOSPC"], "renameat": ["EDQUOT"], "unlinkat": ["EIO"],
-          "ftruncate": ["EIO"], "fsetxattr": ["ENOSPC"], "pread64": ["EIO"], "mmap": ["ENOMEM"], "brk": ["ENOMEM"]}
+          "ftruncate": ["EIO"], "fsetxattr": ["ENOSPC"], "pread64": ["EIO"], "mmap": ["ENOMEM"]}
 
 
 class Server:
@@ -38,7 +40,7 @@ class Server:
         self.ours.settimeout(LIMIT)
         self.lines = self.ours.makefile()
         self.ours.sendall(plan().encode())
-        self.log = open(KEYS / "log", "w+b")  # not on a file system that is cut
+        self.log = open(KEYS / f"log{os.getpid()}", "w+b")  # not on a file system that is cut
         with theirs:
             self.process = subprocess.Popen(
                 [INJECT, str(theirs.fileno()), PROGRAM, "serve", "-d", str(self.store), "-l", "127.0.0.1:0"],
@@ -91,7 +93,6 @@ class Site:
         accounts.write_text(json.dumps({"client1": "password1", **{user: {} for user in FIVE[1:]}}))
         accounts.chmod(0o600)
         subprocess.run(["sync", "-f", self.store], check=True)
-        (KEYS / "pw1").write_text("password1\n")
         self.server = Server(self.store)
 
     def client(self, user, applet, *arguments, enhanced=True):
@@ -101,7 +102,7 @@ class Site:
 
     def send(self, letter):
         """-> exit code, what it said. The letter is acknowledged by 0."""
-        path = KEYS / "letter"
+        path = KEYS / f"letter{os.getpid()}"
         path.write_bytes(letter.content())
         result = self.client(letter.source, "send", "-t", ";".join(letter.to), "--title", letter.title,
                              *(["--id", letter.id] if letter.once else []), str(path), enhanced=letter.once)
@@ -185,13 +186,14 @@ def struck_send(site, kind, planned, dies, codes, reason=""):
         _, struck = site.server.gone()
         faults = site.restart("at the next start")
     else:
-        faults = [] if wait_alive(site) else ["the server died"]
+        ended = [] if wait_alive(site) else ["the server died, or is never done"]
         _, struck = site.server.plan(plan())
         # the server completes or sweeps what a dead session left; a delivery has mailboxes one after the other
-        faults += site.judge("at once", [letter], final=False)
+        faults = site.judge("at once", [letter], final=False)
         until = time.monotonic() + LIMIT / 4
         while faults and code and time.monotonic() < until:
             faults = site.judge("15 s behind it", [letter], final=False)
+        faults += ended
     if code not in (0, *codes):
         faults.append(f"exit {code}: {said}")
     elif code and not said:
@@ -249,6 +251,11 @@ def trial(place, kind, action, how, most, dies, codes=ENDED):
         site.close() if site else place.close()
 
 
+def cut_trial(kind, system):
+    place = Disk(system)
+    trial(place, kind, f"cut 2 {place.root}", f"a power cut on {system} under the server", 5, True)
+
+
 def fault_trial(kind, most):
     """Each of the session's calls, by name."""
     began, site, hits = time.monotonic(), Site(Folder()), 0
@@ -280,15 +287,17 @@ def main():
     if why:
         print(f"skip a server struck ({' '.join(sys.argv[1:])}): {why}")
         return
+    (KEYS / "pw1").write_text("password1\n")
+    jobs = []
     for kind in kinds:
         if sys.argv[1] == "kill":
-            trial(Folder(), kind, "kill", "the session killed", 10, False)
-            trial(Folder(), kind, "end", "the server killed", 6, True)
+            jobs.append(lambda kind=kind: trial(Folder(), kind, "kill", "the session killed", 10, False))
+            jobs.append(lambda kind=kind: trial(Folder(), kind, "end", "the server killed", 6, True))
         elif sys.argv[1] == "cut":
-            place = Disk(sys.argv[2])
-            trial(place, kind, f"cut 2 {place.root}", f"a power cut on {sys.argv[2]} under the server", 5, True)
+            jobs.append(partial(cut_trial, kind, sys.argv[2]))
         else:
-            fault_trial(kind, 15)
+            jobs.append(partial(fault_trial, kind, 15))
+    go_through(jobs)
 
 
 main()

@@ -1,6 +1,8 @@
 /* The accounts as a server and its sessions see them: read once, inherited, and followed. */
 #include "accounts.h"
 
+#include <sys/resource.h>
+
 #include "../../proto/accounts_server.h"
 
 static struct accounts server;
@@ -84,12 +86,37 @@ static void who_may_stay(void **state)
 	accounts_close(&server);
 }
 
+/* A key that cannot be read just now is no wrong key. */
+static void key_unreadable(void **state)
+{
+	struct rlimit limit, none;
+	enum users_needs needs;
+
+	(void)state;
+	begin("{\"k\": {}}");
+	assert_int_equal(accounts_judge_key(&server, "k", key_1, &needs, &e), 0);
+	assert_int_equal(needs, USERS_REFUSED); /* there is no file */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	int rc = accounts_judge_key(&server, "k", key_1, &needs, &e);
+	int unknown = accounts_judge_key(&server, "nobody", key_1, &needs, NULL);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(rc, -1);
+	assert_int_equal(e.code, EX_TEMPFAIL);
+	assert_int_equal(unknown, 0);
+	assert_int_equal(needs, USERS_REFUSED);
+	accounts_close(&server);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T_BOTH("a session inherits the accounts, and follows the file", followed),
 		T_BOTH("a file that is damaged lets nobody in", damaged),
 		T_BOTH("who was shut out may not stay, whoever is let in again", who_may_stay),
+		T_BOTH("a key that cannot be read just now is not refused for good",
+			key_unreadable),
 	};
 	return RUN(tests);
 }

@@ -1,25 +1,9 @@
-/* The journal: what was committed comes back, in order and once; what failed does not. */
+/* The journal: what was committed comes back, in order and once. */
 #include "journal.h"
 
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #include "../../crypto/file.h"
-
-/* The disk refuses to sync a segment while this is set. */
-static bool sync_fails;
-static int syncs;
-
-int failing_fdatasync(int fd) __asm__("fdatasync");
-int failing_fdatasync(int fd)
-{
-	syncs++;
-	if (sync_fails) {
-		errno = EIO;
-		return -1;
-	}
-	return (int)syscall(SYS_fdatasync, fd);
-}
 
 /* --- records --- */
 
@@ -219,101 +203,6 @@ static void sealed_waits(void **state)
 
 /* --- what fails --- */
 
-static void sync_refused(void **state)
-{
-	struct journal_mark good, bad, behind;
-
-	(void)state;
-	must_append(1, 100);
-	assert_int_equal(append_n(2, 100, &good), 0);
-	assert_int_equal(journal_commit(journal, &good, &e), 0);
-	assert_int_equal(append_n(3, 100, &bad), 0);
-	assert_int_equal(append_n(4, 100, &behind), 0);
-	sync_fails = true;
-	assert_refused(journal_commit(journal, &bad, &e), e, EX_TEMPFAIL);
-	assert_contains(e.text, strerror(EIO));
-	sync_fails = false;
-	syncs = 0;
-	assert_refused(
-		journal_commit(journal, &behind, &e), e, EX_TEMPFAIL); /* never tried again */
-	assert_refused(journal_commit(journal, &bad, &e), e, EX_TEMPFAIL);
-	assert_int_equal(syncs, 0);
-	assert_int_equal(journal_commit(journal, &good, &e), 0);
-	journal_done(journal, &good);
-	journal_done(journal, &bad);
-	journal_done(journal, &behind);
-	assert_seeds(1, 2);
-	must_append(3, 200); /* it goes on, in the next one */
-	assert_int_equal(journal_segments(journal), 2);
-	for (int again = 0; again < 3; again++) {
-		struct journal *beside;
-		assert_seeds(1, 3);
-		assert_int_equal(seen[2].mark.number, 2);
-		assert_int_equal(journal_open(&beside, folder.fd, true, &e), 0);
-		assert_false(journal_is_keeper(beside));
-		struct journal *keeper = journal;
-		journal = beside;
-		assert_seeds(1, 3); /* nor does anybody else see what was refused */
-		journal = keeper;
-		journal_close(beside);
-		restart_journal();
-	}
-	assert_int_equal(retire_oldest(), 1);
-	assert_seeds(3, 1);
-	assert_int_equal(faccessat(folder.fd, segment_path(1), F_OK, 0), -1);
-	restart_journal();
-	assert_seeds(3, 1);
-}
-
-/* Two fail in a row, and both are told of by those behind. */
-static void refused_twice(void **state)
-{
-	struct journal_mark mark;
-
-	(void)state;
-	for (uint64_t i = 0; i < 3; i++) {
-		must_append(i, 100);
-		assert_int_equal(append_n(99, 100, &mark), 0);
-		sync_fails = true;
-		assert_refused(journal_commit(journal, &mark, &e), e, EX_TEMPFAIL);
-		sync_fails = false;
-		journal_done(journal, &mark);
-	}
-	must_append(3, 100);
-	assert_seeds(0, 4);
-	restart_journal();
-	assert_seeds(0, 4);
-	for (uint64_t n = 1; n <= 4; n++) {
-		assert_int_equal(retire_oldest(), n);
-		restart_journal();
-		assert_seeds(n, 4 - (size_t)n);
-	}
-}
-
-/* One that waits for another to sync for both hears of the failure. */
-static int commit_one(int i)
-{
-	struct journal_mark mark;
-
-	if (append_n((uint64_t)i, 100, &mark) != 0) {
-		return 2;
-	}
-	(void)__atomic_add_fetch(&journal->state->slots[0].ready, 1, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&journal->state->slots[0].ready, __ATOMIC_ACQUIRE) < 8) {
-		(void)poll(NULL, 0, 1);
-	}
-	sync_fails = true;
-	return journal_commit(journal, &mark, &e) == -1 ? 0 : 1;
-}
-
-static void all_hear_of_it(void **state)
-{
-	(void)state;
-	must_append(100, 100);
-	run_children(8, commit_one);
-	assert_seeds(100, 1);
-}
-
 /* The disk takes no more. */
 static int append_in_small(int blocks)
 {
@@ -374,9 +263,6 @@ int main(void)
 			full_and_retired),
 		T_JOURNAL("records of a former life of a file are none", used_again),
 		T_JOURNAL("sealing waits for who is at a record, and syncs for him", sealed_waits),
-		T_JOURNAL("what could not be synced never was, after a restart too", sync_refused),
-		T_JOURNAL("and so in three segments in a row", refused_twice),
-		T_JOURNAL("everybody whose record was not synced hears of it", all_hear_of_it),
 		T_JOURNAL(
 			"a full disk refuses, and what came before and behind is there", disk_full),
 	};

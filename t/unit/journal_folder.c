@@ -145,6 +145,34 @@ static int open_without_descriptors(int more)
 	return walk_journal() == 1 ? 0 : 4;
 }
 
+/* A store whose journal cannot be read would lack what was acknowledged. */
+static int open_unreadable(int role)
+{
+	struct journal *j;
+
+	if (geteuid() == 0 && seteuid(65534) != 0) {
+		return 1;
+	}
+	return journal_open(&j, folder.fd, (enum journal_role)role, &e) == -1 &&
+			       e.code == EX_TEMPFAIL && strstr(e.text, strerror(EACCES)) != NULL
+		       ? 0
+		       : 2;
+}
+
+static void unreadable(void **state)
+{
+	(void)state;
+	must_append(1, 100);
+	crash_journal();
+	assert_int_equal(fchmodat(folder.fd, JOURNAL_FOLDER, 0, 0), 0);
+	for (int role = JOURNAL_KEEP; role <= JOURNAL_LOOK; role++) {
+		assert_int_equal(end_child(start_child(open_unreadable, role)), 0);
+	}
+	assert_int_equal(fchmodat(folder.fd, JOURNAL_FOLDER, 0700, 0), 0);
+	open_journal();
+	assert_seeds(1, 1);
+}
+
 static void no_descriptors(void **state)
 {
 	int refused = 0;
@@ -266,6 +294,7 @@ int main(void)
 		T_JOURNAL("segments may have any number", any_number),
 		T_JOURNAL("missing segments are gaps", gaps),
 		T_JOURNAL("one that is taken away keeps nobody from the others", taken_away),
+		T_JOURNAL("one that cannot be read is not overlooked", unreadable),
 		T_JOURNAL("without descriptors nothing is overlooked", no_descriptors),
 		T_JOURNAL("the clock goes on over restarts, its file lost or not", clock_goes_on),
 		T_JOURNAL("a damaged clock file is none", clock_damaged),

@@ -198,6 +198,10 @@ static void in_the_way(void **unused)
 	refused_by(NEWER);
 	refused_by(OLDER);
 	assert_int_equal(stat_of("outside").st_size, 9);
+	assert_int_equal(mkdirat(folder.fd, NEWER ".new", 0700), 0); /* what cannot go is named */
+	assert_int_equal(claim(1, false), -1);
+	assert_contains(e.text, strerror(EISDIR));
+	assert_int_equal(unlinkat(folder.fd, NEWER ".new", AT_REMOVEDIR), 0);
 	assert_int_equal(symlinkat("../outside", folder.fd, NEWER ".new"), 0); /* or a crash's */
 	send_it(1);
 	assert_int_equal(stat_of("outside").st_size, 9);
