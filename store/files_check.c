@@ -174,9 +174,10 @@ static int look_at_file(void *arg, const char *name, struct err *e)
 	uint8_t id[MAILBOX_ID_BYTES], *lost;
 	struct stat st;
 
-	(void)e;
 	if (fstatat(fo->b->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-		return 0; /* removed meanwhile */
+		return errno == ENOENT /* removed meanwhile */
+			       ? 0
+			       : err_sys(e, EX_TEMPFAIL, "cannot look at %s/%s", fo->f.user, name);
 	}
 	if (name[0] == '.') {
 		look_at_hidden(fo, name, &st);

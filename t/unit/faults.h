@@ -65,6 +65,7 @@ static inline bool fails_now(const char *name)
 FAULTY(openat, (int dir, const char *path, int flags, mode_t mode), (dir, path, flags, mode))
 FAULTY(fstat, (int fd, struct stat *st), (fd, st))
 FAULTY(fstatat, (int dir, const char *path, struct stat *st, int flags), (dir, path, st, flags))
+FAULTY(faccessat, (int dir, const char *path, int mode, int flags), (dir, path, mode, flags))
 FAULTY(fchmod, (int fd, mode_t mode), (fd, mode))
 FAULTY(fsync, (int fd), (fd))
 FAULTY(flock, (int fd, int how), (fd, how))
@@ -72,6 +73,8 @@ FAULTY(renameat, (int a, const char *from, int b, const char *to), (a, from, b, 
 FAULTY(linkat, (int a, const char *from, int b, const char *to, int flags), (a, from, b, to, flags))
 FAULTY(unlinkat, (int dir, const char *path, int flags), (dir, path, flags))
 FAULTY_SIZE(read, (int fd, void *p, size_t n), (fd, p, n))
+FAULTY_SIZE(pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at))
+FAULTY_SIZE(fgetxattr, (int fd, const char *name, void *p, size_t n), (fd, name, p, n))
 FAULTY_SIZE(write, (int fd, const void *p, size_t n), (fd, p, n))
 
 /* A close that fails has closed all the same. */
@@ -96,9 +99,11 @@ enum { MEMORY_FAILS = 1 };
 
 void *faulty_malloc(size_t n) __asm__("malloc");
 void *faulty_calloc(size_t n, size_t each) __asm__("calloc");
+void *faulty_reallocarray(void *p, size_t n, size_t each) __asm__("reallocarray");
 void faulty_free(void *p) __asm__("free");
 void *real_malloc(size_t n) __asm__("__libc_malloc");
 void *real_calloc(size_t n, size_t each) __asm__("__libc_calloc");
+void *real_realloc(void *p, size_t n) __asm__("__libc_realloc");
 void real_free(void *p) __asm__("__libc_free");
 
 static inline bool is_short(void)
@@ -126,6 +131,17 @@ void *faulty_calloc(size_t n, size_t each)
 	memory.held += p != NULL ? 1 : 0;
 	errno = p == NULL ? ENOMEM : errno;
 	return p;
+}
+
+void *faulty_reallocarray(void *p, size_t n, size_t each)
+{
+	size_t size;
+	void *more =
+		is_short() || __builtin_mul_overflow(n, each, &size) ? NULL : real_realloc(p, size);
+
+	memory.held += p == NULL && more != NULL ? 1 : 0;
+	errno = more == NULL ? ENOMEM : errno;
+	return more;
 }
 
 void faulty_free(void *p)
