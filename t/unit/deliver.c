@@ -1,5 +1,5 @@
-/* Deliveries that are refused, and those of one who stands beside the keeper: what is refused leaves
- * nothing, and what is not there is not refused for long. */
+/* Deliveries that are refused, and those of one who stands beside the keeper: what is refused
+ * leaves nothing, and what is not there is not refused for long. */
 #include "store.h"
 
 #include <sys/syscall.h>
