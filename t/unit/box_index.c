@@ -9,21 +9,43 @@
 /* --- an index that cannot be had --- */
 
 static int deny_write, deny_read; /* errno; 0: as it is */
+static int deny_behind;           /* so often it can be had before that */
+static int deny_message;          /* of a message's file */
+static const char *message_name;
+static void (*on_sync)(void); /* called once, when the journal is synced */
 
 int denied_openat(int dir, const char *path, int flags, mode_t mode) __asm__("openat");
 int denied_openat(int dir, const char *path, int flags, mode_t mode)
 {
-	int why = strcmp(path, ".index") != 0       ? 0
-		  : (flags & O_ACCMODE) == O_RDONLY ? deny_read
-						    : deny_write;
+	int why = 0;
 
+	if (strcmp(path, ".index") == 0 && deny_behind-- <= 0) {
+		why = (flags & O_ACCMODE) == O_RDONLY ? deny_read : deny_write;
+	} else if (message_name != NULL && strcmp(path, message_name) == 0) {
+		why = deny_message;
+	}
 	errno = why;
 	return why != 0 ? -1 : (int)syscall(SYS_openat, dir, path, flags, mode);
 }
 
+int watched_fdatasync(int fd) __asm__("fdatasync");
+int watched_fdatasync(int fd)
+{
+	void (*act)(void) = on_sync;
+
+	on_sync = NULL;
+	if (act != NULL) {
+		act();
+	}
+	return fd >= 0 ? 0 : -1; /* no disk is lost here */
+}
+
 static int open_allowed(void **state)
 {
-	deny_write = deny_read = 0;
+	deny_write = deny_read = deny_behind = deny_message = 0;
+	message_name = NULL;
+	stay_unsettled = false;
+	on_sync = NULL;
 	return open_store(state);
 }
 
@@ -111,6 +133,90 @@ static void index_denied(void **state)
 	assert_int_equal(list("client2"), 1);
 }
 
+/* A limit is judged by what the mailbox holds: if that cannot be known, nothing is delivered. */
+static void limit_unknown(void **state)
+{
+	struct mailbox_usage limit = {.messages = 10};
+	const struct letter l = {.title = "T", .content = "x", .to = "client1", .limits = &limit};
+
+	(void)state;
+	deny_behind = 1; /* it was there a moment ago */
+	deny_read = deny_write = EMFILE;
+	assert_refused(post(&l), e, EX_TEMPFAIL);
+	assert_contains(e.text, strerror(EMFILE));
+	deny_read = deny_write = 0;
+	assert_int_equal(list("client1"), 0);
+	assert_int_equal(post(&l), 0);
+	assert_int_equal(list("client1"), 1);
+}
+
+/* --- files that come and go while they are looked at --- */
+
+static void file_denied(void **state)
+{
+	static const struct {
+		int error;
+		int listed; /* -1: the listing is refused */
+	} all[] = {{ENOENT, 1}, {ELOOP, 1}, {EACCES, 2}, {EPERM, 2}, {EIO, -1}, {EMFILE, -1}};
+
+	(void)state;
+	assert_int_equal(deliver_at("one", "<one>", "client1", 1000000), 0);
+	assert_int_equal(deliver_at("two", "<two>", "client1", 2000000), 0);
+	message_name = "client1_one.txt";
+	for (size_t i = 0; i < COUNT(all); i++) {
+		assert_int_equal(unlinkat(folder.fd, "client1/.index", 0), 0);
+		deny_message = all[i].error;
+		if (all[i].listed < 0) {
+			assert_refused(box->ops->list(box, "client1", NULL, visit_row, NULL, &e), e,
+				EX_TEMPFAIL);
+			assert_contains(e.text, "client1");
+			assert_contains(e.text, strerror(all[i].error));
+		} else {
+			int damaged = 0;
+			assert_int_equal(list("client1"), all[i].listed);
+			for (int k = 0; k < rows_n; k++) {
+				if (rows[k].meta.damaged) {
+					damaged++;
+					assert_refused(open_row("client1", k), e, EX_DATAERR);
+				} else {
+					assert_true(row_holds("client1", k, "<two>"));
+				}
+			}
+			assert_int_equal(damaged, all[i].listed - 1);
+		}
+		deny_message = 0;
+	}
+	assert_int_equal(unlinkat(folder.fd, "client1/.index", 0), 0);
+	assert_int_equal(list("client1"), 2);
+	assert_true(row_holds("client1", 0, "<one>"));
+}
+
+static void replace_file(void)
+{
+	spew_text("aside", "by hand");
+	assert_int_equal(renameat(folder.fd, "aside", folder.fd, "client1/client1_one.txt"), 0);
+}
+
+/* Between finding a message and removing it somebody gives its name to another file. */
+static void replaced_meanwhile(void **state)
+{
+	(void)state;
+	deliver_three();
+	assert_int_equal(list("client1"), 3);
+	stay_unsettled = true;
+	on_sync = replace_file;
+	assert_int_equal(box->ops->remove(box, "client1", &rows[0].ref, &e), 0);
+	assert_null(on_sync);
+	struct buf b = {0};
+	slurp("client1/client1_one.txt", &b);
+	assert_string_equal((char *)b.p, "by hand");
+	buf_free(&b);
+	assert_int_equal(list("client1"), 3); /* that file is one of them, damaged */
+	for (int i = 0; i < 3; i++) {
+		assert_string_not_equal(rows[i].meta.title, "one");
+	}
+}
+
 /* --- an index that tells what is not so --- */
 
 /* As somebody who was killed may have left it: a record of what the journal never had. */
@@ -150,6 +256,19 @@ static void never_committed(void **state)
 	append_record("client1", id, 1, SEGMENT_HEAD + (1 << 20)); /* there is none */
 	append_record("client1", id, 1, 8);
 	assert_int_equal(box->ops->usage(box, "client1", &usage, &e), 0);
+	assert_int_equal(list("client1"), 4); /* it is believed, until somebody reads */
+	for (int i = 0; i < 4; i++) {
+		if (strcmp(rows[i].meta.title, "never") == 0) {
+			assert_true(open_row("client1", i) == -1);
+			assert_true(e.code == EX_NOINPUT || e.code == EX_TEMPFAIL);
+		}
+	}
+	assert_int_equal(list("client1"), 1);
+	append_record("client1", id, 1, SEGMENT_HEAD);
+	append_record("client1", id, 1, SEGMENT_HEAD + (1 << 20));
+	append_record("client1", id, 1, 8);
+	assert_int_equal(box->ops->usage(box, "client1", &usage, &e), 0);
+	assert_int_equal(usage.messages, 4);
 	settle();
 	assert_int_equal(list("client1"), 1);
 	assert_true(row_holds("client1", 0, "<one>"));
@@ -241,6 +360,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T_INDEX("an index that cannot be opened hides no mail; what needs it is refused",
 			index_denied),
+		T_INDEX("where its use cannot be known a limit lets nothing through",
+			limit_unknown),
+		T_INDEX("a file that goes is skipped, one that may not be read is damaged",
+			file_denied),
+		T_INDEX("a file that took the place of a message is not removed with it",
+			replaced_meanwhile),
 		T_INDEX("what the journal never had becomes no file", never_committed),
 		T_INDEX("messages of a large mailbox are found by their ids", hinted),
 		T_INDEX("two of one id are told by their senders", same_id),
