@@ -35,7 +35,7 @@ static int by_name(const void *a, const void *b)
 {
 	const struct index_record *x = a, *y = b;
 	size_t n = x->name_n < y->name_n ? x->name_n : y->name_n;
-	int d = n == 0 ? 0 : memcmp(x->name, y->name, n);
+	int d = memcmp(x->name, y->name, n);
 
 	return d != 0 ? d : (x->name_n > y->name_n) - (x->name_n < y->name_n);
 }

@@ -131,6 +131,51 @@ static void second_name(void **state)
 	assert_two();
 }
 
+/* Files that were copied without what stands beside their text are known by their time, source and
+ * title: messages that share some of these are told from each other. */
+static void copied_without_ids(void **state)
+{
+	static const struct {
+		const char *from, *title, *file;
+		int64_t time_us;
+	} all[] = {
+		{"client1", "one", "client1/client1_one.txt", 1000000},
+		{"client1", "two", "client1/client1_two.txt", 1000000},
+		{"client1", "three", "client1/client1_three.txt", 1000000},
+		{"client2", "one", "client1/client2_one.txt", 1000000},
+		{"abc", "one", "client1/abc_one.txt", 1000000},
+		{"client1", "one more", "client1/client1_one more.txt", 2000000},
+	};
+	uint8_t ids[COUNT(all)][MAILBOX_ID_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(all); i++) {
+		const struct letter l = {.title = all[i].title,
+			.content = all[i].file,
+			.to = "client1",
+			.from = all[i].from,
+			.time_us = all[i].time_us};
+		assert_int_equal(post(&l), 0);
+		memcpy(ids[i], last.id, sizeof last.id);
+	}
+	settle_and_crash();
+	for (size_t i = 0; i < COUNT(all); i++) {
+		copy_file(all[i].file, "aside");
+		assert_int_equal(renameat(folder.fd, "aside", folder.fd, all[i].file), 0);
+	}
+	drop_index("client1");
+	start_store();
+	recover();
+	for (int again = 0; again < 2; again++) {
+		for (size_t i = 0; i < COUNT(all); i++) {
+			assert_int_equal(whole_copies("client1", ids[i], all[i].file), 1);
+		}
+		assert_int_equal(rows_n, COUNT(all));
+		settle();
+	}
+	assert_int_equal(files_of("client1"), COUNT(all));
+}
+
 /* Its removal is in the journal, and its file was not unlinked yet. */
 static void removed(void **state)
 {
@@ -269,6 +314,8 @@ int main(void)
 		T_HALF("a message that is a file and in the journal is there once",
 			files_and_journal),
 		T_HALF("whatever other names its file has", second_name),
+		T_HALF("a file without its id is known by its time, source and title",
+			copied_without_ids),
 		T_HALF("one that was removed stays so, though its file came back", removed),
 		T_HALF("records that say nothing are passed over, and carried nowhere", nonsense),
 		T_HALF("what cannot be synced now is neither known nor sent anew", not_synced),
