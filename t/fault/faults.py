@@ -224,7 +224,7 @@ def sample_of(cases, most):
 # --- memory ---
 
 def memory():
-    for make in LIVES + (MORE if ALL or EACH else []):
+    for make in LIVES + (MORE if ALL else []):
         for lasts, how in ((False, "one"), (True, "each from one on")):
             place, began = Folder(), time.monotonic()
             try:
@@ -247,7 +247,7 @@ def memory_fails(trial, lasts, how, began):
 
     whole = one(0)
     numbers = list(range(1, int(whole.rpartition("count ")[2] or 0) + 1))
-    for number in numbers if ALL else sample(numbers, 100 if EACH and not lasts else 15):
+    for number in numbers if ALL else sample(numbers, 15):
         one(number)
     judge(trial, f"malloc fails, {how}, in {trial.scenario.title}: all or nothing, and the reason", began)
 
