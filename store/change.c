@@ -323,11 +323,8 @@ int box_settle(struct box *b, const struct box_scan *scan, uint64_t segment, uns
 		if (rc == 0 && !box_is_sound(b, scan, &head)) {
 			rc = box_rescan(b, scan, &image, e); /* the look itself removed something */
 		}
-		errno = 0;
 		if (rc == 0 && !box_is_sound(b, scan, &head)) {
-			errno = b->ix.why != 0 ? b->ix.why
-				: errno != 0   ? errno
-					       : EAGAIN; /* somebody changes it */
+			errno = b->ix.why != 0 ? b->ix.why : EAGAIN; /* somebody changes it */
 			rc = err_sys(
 				e, EX_TEMPFAIL, "cannot write the index of mailbox %s", b->user);
 		}

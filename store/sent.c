@@ -209,8 +209,9 @@ static int replace(const struct sent *s, enum which which, const struct source *
 	char fresh[NAME_BYTES];
 	int fd, rc;
 
+	/* what a crash left */
 	if (unlinkat(s->dir, name_of(s, FRESH, fresh), 0) != 0 && errno != ENOENT) {
-		return no_file(s, FRESH, "unlink", e); /* what a crash left */
+		return no_file(s, which, "create", e);
 	}
 	fd = openat(s->dir, fresh, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {

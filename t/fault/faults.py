@@ -25,11 +25,11 @@ ERRORS = {name: errors for names, errors in {
     "close": ["EIO", "EDQUOT"],
     "openat": ["EMFILE", "ENFILE", "EIO", "EROFS", "ENOSPC", "EACCES"],
     "linkat symlinkat mkdirat renameat renameat2 unlinkat": [*DISK_FULL, "EROFS"],
-    "read pread64 getdents64 lseek newfstatat fstat": ["EIO"],
+    "read pread64 getdents64 lseek newfstatat fstat faccessat faccessat2": ["EIO"],
     "fsetxattr": [*DISK_FULL, "EOPNOTSUPP"], "fgetxattr": ["EIO", "EOPNOTSUPP"],
     "flock fcntl": ["ENOLCK", "EIO"],
-    "faccessat faccessat2": ["EIO"],
-    "mmap mremap": ["ENOMEM"], "getrandom": ["EIO"],  # brk has no errors: it answers with the end as it is
+    # brk has no error to tell: where malloc fails, see memory()
+    "mmap mremap": ["ENOMEM"], "getrandom": ["EIO"],
 }.items() for name in names.split()}
 INTERRUPTED = "write pwrite64 read pread64 poll ppoll".split()
 LASTING = "write,pwrite64,pwritev,writev,ftruncate,fallocate,fsetxattr,linkat,symlinkat,mkdirat,renameat,renameat2," \
