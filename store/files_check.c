@@ -35,7 +35,7 @@ static int by_name(const void *a, const void *b)
 {
 	const struct index_record *x = a, *y = b;
 	size_t n = x->name_n < y->name_n ? x->name_n : y->name_n;
-	int d = n == 0 ? 0 : memcmp(x->name, y->name, n);
+	int d = memcmp(x->name, y->name, n);
 
 	return d != 0 ? d : (x->name_n > y->name_n) - (x->name_n < y->name_n);
 }
@@ -174,9 +174,10 @@ static int look_at_file(void *arg, const char *name, struct err *e)
 	uint8_t id[MAILBOX_ID_BYTES], *lost;
 	struct stat st;
 
-	(void)e;
 	if (fstatat(fo->b->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
-		return 0; /* removed meanwhile */
+		return errno == ENOENT /* removed meanwhile */
+			       ? 0
+			       : err_sys(e, EX_TEMPFAIL, "cannot look at %s/%s", fo->f.user, name);
 	}
 	if (name[0] == '.') {
 		look_at_hidden(fo, name, &st);

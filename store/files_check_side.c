@@ -85,10 +85,15 @@ static int look_at_spool(void *arg, const char *name, struct err *e)
 	uint8_t key[ENTRY_KEY];
 	struct stat st;
 
+	if (fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+		return errno == ENOENT /* it came into a mailbox meanwhile, or was swept */
+			       ? 0
+			       : err_sys(e, EX_TEMPFAIL, "cannot look at %s/%s", SPOOL_FOLDER,
+					 name);
+	}
 	/* one that is young is not even asked for its lock: its writer is about to take it */
-	if (fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		st.st_mtim.tv_sec + YOUNG >= time(NULL) || is_locked(s->dir, name)) {
-		return 0; /* on its way, or gone meanwhile */
+	if (st.st_mtim.tv_sec + YOUNG >= time(NULL) || is_locked(s->dir, name)) {
+		return 0; /* on its way */
 	}
 	if (!S_ISREG(st.st_mode)) {
 		check_tell(&s->f, true, "%s/%s is %s, and nobody's", SPOOL_FOLDER, name,
@@ -164,20 +169,6 @@ static int check_spool_keys(struct side *s, struct err *e)
 
 /* --- the journal --- */
 
-/* A header of zeros is that of a segment which is settled, or was never begun. */
-static bool is_void(int dir, const char *name)
-{
-	static const uint8_t zeros[SEGMENT_HEAD];
-	uint8_t raw[SEGMENT_HEAD];
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	ssize_t n = fd < 0 ? -1 : file_read_at(fd, raw, sizeof raw, 0);
-
-	if (fd >= 0) {
-		(void)close(fd);
-	}
-	return n >= 0 && memcmp(raw, zeros, (size_t)n) == 0;
-}
-
 /* The text of a large message must be in the spool as long as its segment counts. */
 static void check_spooled(
 	const struct side *s, const struct segment *segment, const struct entry *entry)
@@ -187,13 +178,38 @@ static void check_spooled(
 	spool_key_name(name, entry->key);
 	segment_name(segment_file, segment->number);
 	if (faccessat(s->files->spool.dir, name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
-		!is_void(s->dir, segment_file) &&
+		errno == ENOENT && !segment_is_void(s->dir, segment_file) &&
 		faccessat(s->dir, segment_file, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		hex_encode(id, entry->meta.id, sizeof entry->meta.id);
 		check_tell(&s->f, false,
 			"the text of message %s is not in %s, where the journal has it", id,
 			SPOOL_FOLDER);
 	}
+}
+
+/* Move *at on to what is not zero, in steps of records: most of a segment is not written yet. 0, or
+ * -1. */
+static int skip_zeros(const struct segment *segment, uint64_t *at, uint64_t size, struct err *e)
+{
+	static const uint8_t zeros[SEGMENT_ALIGN];
+	uint8_t piece[256 * SEGMENT_ALIGN];
+
+	while (*at < size) {
+		ssize_t n = file_read_at(segment->fd, piece, sizeof piece, *at);
+		if (n < 0) {
+			return err_sys(e, EX_TEMPFAIL, "cannot look at the journal");
+		}
+		for (size_t k = 0; k < (size_t)n; k += SEGMENT_ALIGN) {
+			size_t left = (size_t)n - k;
+			if (memcmp(piece + k, zeros, left < SEGMENT_ALIGN ? left : SEGMENT_ALIGN) !=
+				0) {
+				return 0;
+			}
+			*at += SEGMENT_ALIGN;
+		}
+		*at = n == 0 ? size : *at; /* it was cut meanwhile */
+	}
+	return 0;
 }
 
 /* Records behind the last one that counts: a torn tail has none. 0, or -1. */
@@ -206,7 +222,9 @@ static int check_tail(const struct side *s, const struct segment *segment, uint6
 			 ? err_sys(e, EX_TEMPFAIL, "cannot look at the journal")
 			 : 0;
 
-	for (at += SEGMENT_ALIGN; rc >= 0 && at < (uint64_t)st.st_size;) {
+	at += SEGMENT_ALIGN;
+	while (rc >= 0 && (rc = skip_zeros(segment, &at, (uint64_t)st.st_size, e)) == 0 &&
+		at < (uint64_t)st.st_size) {
 		rc = segment_read(segment, at, payload, &next, e);
 		behind += rc > 0 ? 1 : 0;
 		at = rc > 0 ? next : at + SEGMENT_ALIGN;
@@ -262,7 +280,7 @@ static int look_at_journal(void *arg, const char *name, struct err *e)
 	if (rc == 0) {
 		rc = check_records(s, &segment, e);
 		segment_close(&segment);
-	} else if (rc > 0 && !is_void(s->dir, name) &&
+	} else if (rc > 0 && !segment_is_void(s->dir, name) &&
 		   faccessat(s->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		check_tell(&s->f, false,
 			"%s/%s is no segment of the journal, or its header is damaged: what it "

@@ -215,7 +215,7 @@ static int count_tail(struct box *b, struct index_head *head, struct buf *image,
 	return rc < 0 ? 1 : 0;
 }
 
-/* From an image that a rescan made, when its file could not be written. */
+/* From an image that a rescan made, of what is there alone. */
 static void count_image(const struct buf *image, struct mailbox_usage *out)
 {
 	size_t at = INDEX_HEAD;
@@ -223,10 +223,8 @@ static void count_image(const struct buf *image, struct mailbox_usage *out)
 
 	*out = (struct mailbox_usage){0};
 	while (index_next(image, &at, &r) > 0) {
-		if (r.state != INDEX_DEAD) {
-			out->messages++;
-			out->bytes += r.file.bytes;
-		}
+		out->messages++;
+		out->bytes += r.file.bytes;
 	}
 }
 

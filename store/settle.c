@@ -26,7 +26,9 @@ struct settling {
 	size_t expected, handled; /* messages, in each mailbox once */
 	bool carried;             /* something could not be settled */
 	bool was_unsynced;        /* one before this made files, and did not come to sync them */
-	struct buf spooled;       /* keys of the spool's names that are not needed any more */
+	/* keys of the spool's names that are not needed any more: those that were made here, and
+	 * those of large messages, which what is carried over is made from */
+	struct buf spooled, large;
 };
 
 static int no_memory(struct err *e)
@@ -161,7 +163,8 @@ static int look_at(void *arg, const struct journal_mark *mark, const struct buf 
 	}
 	if (rc == 0 && entry.kind != ENTRY_REMOVED &&
 		(entry.kind == ENTRY_SPOOLED || entry.to_n > 1)) {
-		rc = buf_append(&s->spooled, entry.key, ENTRY_KEY) != 0 ? no_memory(e) : 0;
+		struct buf *keys = entry.kind == ENTRY_SPOOLED ? &s->large : &s->spooled;
+		rc = buf_append(keys, entry.key, ENTRY_KEY) != 0 ? no_memory(e) : 0;
 		if (rc == 0 && entry.kind == ENTRY_INLINED) {
 			rc = spool_entry(s, &entry, e);
 		}
@@ -262,7 +265,7 @@ static int carry(struct settling *s, size_t failed, struct err *e)
 	struct err why;
 
 	s->carried = true;
-	s->spooled.n = 0; /* those names are still linked from: swept at the next start */
+	s->large.n = 0; /* what is not carried over of them is swept at the next start */
 	if (carry_over(s->f, s->segment, &front, &why) != 0) {
 		*e = why;
 		return -1;
@@ -300,6 +303,13 @@ static size_t settle_boxes(struct settling *s, struct err *e)
 	return failed;
 }
 
+static void drop_names(const struct files *f, const struct buf *keys)
+{
+	for (size_t at = 0; at < keys->n; at += ENTRY_KEY) {
+		(void)spool_unname(&f->spool, keys->p + at, NULL); /* or swept later */
+	}
+}
+
 static int settle_segment(struct settling *s, struct err *e)
 {
 	struct files *f = s->f;
@@ -326,8 +336,9 @@ static int settle_segment(struct settling *s, struct err *e)
 	}
 	f->shared->unsynced = rc != 0;
 	rc = rc == 0 ? journal_retire(f->journal, s->segment, e) : rc;
-	for (size_t at = 0; rc == 0 && at < s->spooled.n; at += ENTRY_KEY) {
-		(void)spool_unname(&f->spool, s->spooled.p + at, NULL); /* or swept later */
+	if (rc == 0) {
+		drop_names(f, &s->spooled);
+		drop_names(f, &s->large);
 	}
 	if (rc == 0 && journal_adopted(f->journal) == 0) {
 		f->shared->crashed = false;
@@ -354,6 +365,7 @@ static int settle_oldest(struct files *f, bool *carried, struct err *e)
 		users_list_free(&s.users);
 		users_list_free(&s.senders);
 		buf_free(&s.spooled);
+		buf_free(&s.large);
 	}
 	return rc;
 }

@@ -19,6 +19,7 @@ void spool_open(struct spool *s, int root, bool make)
 		(void)!mkdirat(root, SPOOL_FOLDER, 0700);
 	}
 	s->dir = openat(root, SPOOL_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	s->why = s->dir < 0 ? errno : 0;
 	s->named_only = false;
 }
 
@@ -75,7 +76,8 @@ int spool_create(struct spool *s, struct spool_file *f, struct err *e)
 {
 	*f = (struct spool_file){.fd = -1};
 	if (s->dir < 0) {
-		return err_set(e, EX_TEMPFAIL, "%s cannot be opened", SPOOL_FOLDER);
+		errno = s->why;
+		return err_sys(e, EX_TEMPFAIL, "cannot open %s", SPOOL_FOLDER);
 	}
 	if (create_unnamed(s, f) == 0 || create_named(s, f, e) == 0) {
 		if (flock(f->fd, LOCK_EX | LOCK_NB) == 0) {
@@ -224,8 +226,9 @@ int spool_sweep(const struct spool *s, spool_drop_wanted *drop_wanted, void *arg
 	int rc;
 
 	if (s->dir < 0) {
-		return err_set(e, EX_TEMPFAIL, "%s cannot be opened: nothing can be delivered",
-			SPOOL_FOLDER);
+		errno = s->why;
+		return err_sys(
+			e, EX_TEMPFAIL, "nothing can be delivered: cannot open %s", SPOOL_FOLDER);
 	}
 	rc = sweep_drafts(s, &keys, e);
 	if (rc == 0 && keys.n > 0) {

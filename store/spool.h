@@ -15,7 +15,8 @@
 enum { SPOOL_XATTR_BYTES = MAILBOX_ID_BYTES + 8, SPOOL_KEY_NAME = 2 * ENTRY_KEY };
 
 struct spool {
-	int dir;         /* -1 when it cannot be had */
+	int dir;         /* -1 when it cannot be had: */
+	int why;         /* errno */
 	bool named_only; /* no O_TMPFILE, or no /proc to link it by */
 };
 

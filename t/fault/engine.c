@@ -8,6 +8,10 @@
  *   once:ID:TO:BYTES:TITLE        id in hex and a line end, over and over; once: as a retry may
  *   remove:USER:ID
  *   settle                        do what was put off
+ *   beside:ID:TO:BYTES:TITLE      as once:, by one who stands beside the keeper
+ *   check                         a line for each thing found: "harmless ON-WHOM WHAT", or "lost"
+ *   forget                        the indexes are gone
+ *   count                         what the mailboxes hold agrees with their lists in either order
  *   crash                         end here, nothing is closed
  *   list                          a line for each message in each mailbox
  *   mark                          what is counted begins here, or ends (mark.h); as the first step,
@@ -17,6 +21,7 @@
  * line is the acknowledgement. list prints "message USER ID BYTES SHA256 TITLE" before it, the two
  * of the content, or "damaged USER ID - - TITLE". The exit code is that of the last step that
  * failed. What the interface of the store asks of its callers is in the first part alone. */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -30,10 +35,11 @@
 /* --- the store --- */
 
 static struct mailbox *box;
+static int dir;
 
-static int store_open(int dir, struct err *e)
+static int store_open(enum mailbox_role role, struct err *e)
 {
-	return mailbox_files_open(dir, mail_describe, MAILBOX_KEEPER, &box, e);
+	return mailbox_files_open(dir, mail_describe, role, &box, e);
 }
 
 static int store_deliver(struct mailbox_draft *d, const struct mailbox_meta *meta, const void *head,
@@ -123,6 +129,19 @@ static int deliver(char *const f[static FIELDS], bool once, struct err *e)
 	return rc;
 }
 
+static int deliver_beside(char *const f[static FIELDS], struct err *e)
+{
+	struct mailbox *keeper = box;
+	int rc = store_open(MAILBOX_BESIDE, e);
+
+	if (rc == 0) {
+		rc = deliver(f, true, e);
+		box->ops->close(box);
+	}
+	box = keeper;
+	return rc;
+}
+
 static int remove_one(char *const f[static FIELDS], struct err *e)
 {
 	uint8_t id[MAILBOX_ID_BYTES];
@@ -203,6 +222,79 @@ static int list(struct err *e)
 	return rc == 0 ? 0 : -1;
 }
 
+/* --- looking --- */
+
+static void print_finding(void *arg, const char *user, bool harmless, const char *what)
+{
+	(void)arg;
+	(void)printf("%s %s %s\n", harmless ? "harmless" : "lost", user == NULL ? "-" : user, what);
+}
+
+static int check(struct err *e)
+{
+	char user[8];
+	int rc = box->ops->check(box, NULL, print_finding, NULL, e);
+
+	for (int i = 1; i <= USERS && rc == 0; i++) {
+		user_name(user, i);
+		rc = box->ops->check(box, user, print_finding, NULL, e);
+	}
+	return rc;
+}
+
+struct tally {
+	struct mailbox_usage found;
+	const char *user;
+	struct err *e;
+};
+
+static int add_one(void *arg, const struct mailbox_meta *meta, const struct mailbox_ref *ref)
+{
+	struct mailbox_meta same;
+	struct mailbox_ref again;
+	struct tally *t = arg;
+
+	(void)ref;
+	t->found.messages++;
+	t->found.bytes += meta->bytes;
+	return box->ops->find(box, t->user, meta->id, &same, &again, t->e);
+}
+
+static int count(struct err *e)
+{
+	char user[8];
+
+	for (int i = 1; i <= USERS; i++) {
+		struct tally listed = {.user = user, .e = e}, behind = listed;
+		struct mailbox_usage usage;
+		user_name(user, i);
+		if (box->ops->usage(box, user, &usage, e) != 0 ||
+			box->ops->list(box, user, NULL, add_one, &listed, e) != 0 ||
+			box->ops->list_behind(box, user, NULL, add_one, &behind, e) != 0) {
+			return -1;
+		}
+		if (memcmp(&usage, &listed.found, sizeof usage) != 0 ||
+			memcmp(&usage, &behind.found, sizeof usage) != 0) {
+			return err_set(e, EX_SOFTWARE, "%s holds %llu messages, and lists %llu",
+				user, (unsigned long long)usage.messages,
+				(unsigned long long)listed.found.messages);
+		}
+	}
+	return 0;
+}
+
+static int forget(struct err *e)
+{
+	char path[] = "client1/.index";
+
+	for (; path[6] <= '5'; path[6]++) {
+		if (unlinkat(dir, path, 0) != 0 && errno != ENOENT) {
+			return err_sys(e, EX_TEMPFAIL, "cannot unlink %s", path);
+		}
+	}
+	return 0;
+}
+
 /* --- a life --- */
 
 static int run(char *step, struct err *e)
@@ -224,6 +316,18 @@ static int run(char *step, struct err *e)
 	if (strcmp(f[0], "deliver") == 0 || strcmp(f[0], "once") == 0) {
 		return deliver(f, f[0][0] == 'o', e);
 	}
+	if (strcmp(f[0], "beside") == 0) {
+		return deliver_beside(f, e);
+	}
+	if (strcmp(f[0], "check") == 0) {
+		return check(e);
+	}
+	if (strcmp(f[0], "forget") == 0) {
+		return forget(e);
+	}
+	if (strcmp(f[0], "count") == 0) {
+		return count(e);
+	}
 	if (strcmp(f[0], "remove") == 0) {
 		return remove_one(f, e);
 	}
@@ -238,6 +342,7 @@ static int run(char *step, struct err *e)
 		return 0;
 	}
 	if (strcmp(f[0], "crash") == 0) {
+		mark(); /* what a process writes of itself at its end is none of the store's */
 		_exit(0);
 	}
 	return err_set(e, EX_USAGE, "there is no step %s", f[0]);
@@ -245,14 +350,15 @@ static int run(char *step, struct err *e)
 
 int main(int argc, char **argv)
 {
-	int dir = argc < 2 ? -1 : open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC), last = 0;
 	struct err e = {0};
+	int last = 0;
 	int first = argc > 2 && strcmp(argv[2], "mark") == 0 ? 3 : 2;
 
 	if (first > 2) {
 		mark();
 	}
-	if (dir < 0 || store_open(dir, &e) != 0) {
+	dir = argc < 2 ? -1 : open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || store_open(MAILBOX_KEEPER, &e) != 0) {
 		(void)printf("%d open: %s\n", EX_TEMPFAIL, dir < 0 ? "no folder" : e.text);
 		return EX_TEMPFAIL;
 	}

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Faults of the system at calls of a delivery and a removal, in the store's own process: each call, or without
-CRASH=all a sample. Acknowledged, and listed whole and once, now and at the next start; or refused by 75 with the
-reason, and then there is nothing of it, or all, and what is sent again under its id is not doubled.
+CRASH=all a sample; with CRASH=each at each call one error of those that it may have. Acknowledged, and listed whole
+and once, now and at the next start; or refused by 75 with the reason, and then there is nothing of it, or all, and
+what is sent again under its id is not doubled.
 
     faults.py calls     errors at each call, once and from there on; interruptions; short reads and writes
     faults.py memory    malloc fails
@@ -12,10 +13,10 @@ from functools import partial
 
 sys.dont_write_bytecode = True
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../peer"))
-from machine import ALL, ENGINE, MEMORY, Disk, Folder, can_cut, can_inject, go_through, plan, run, sample
+from machine import ALL, EACH, ENGINE, MEMORY, Disk, Folder, can_cut, can_inject, go_through, plan, run, sample
 from oracle import FIVE, parse_listings
-from scenarios import LARGE, PER_STORE, SMALL, Life, Recovery, and_crash, deliver, next_segment, remove, \
-    remove_at_once, settle
+from scenarios import LARGE, PER_STORE, SMALL, Life, Recovery, and_crash, beside, deliver, list_anew, look, \
+    next_segment, remove, remove_at_once, settle
 from verdict import check, diag
 
 DISK_FULL, DISK_DEAD, READ_ONLY = ["ENOSPC", "EDQUOT", "EIO"], ["EIO"], ["EROFS"]
@@ -25,7 +26,7 @@ ERRORS = {name: errors for names, errors in {
     "close": ["EIO", "EDQUOT"],
     "openat": ["EMFILE", "ENFILE", "EIO", "EROFS", "ENOSPC", "EACCES"],
     "linkat symlinkat mkdirat renameat renameat2 unlinkat": [*DISK_FULL, "EROFS"],
-    "read pread64 getdents64 lseek newfstatat fstat": ["EIO"],
+    "read pread64 getdents64 lseek newfstatat fstat faccessat faccessat2": ["EIO"],
     "fsetxattr": [*DISK_FULL, "EOPNOTSUPP"], "fgetxattr": ["EIO", "EOPNOTSUPP"],
     "flock fcntl": ["ENOLCK", "EIO"],
     # brk has no error to tell: where malloc fails, see memory()
@@ -42,7 +43,9 @@ def text_of(number):
 
 
 class Fault(Life):
-    """A life with a fault in its window, that goes on, lists, and ends."""
+    """A life with a fault in its window, that goes on, lists, and ends. spares: errors that it does not meet.
+    lasts: it may meet those that do not end."""
+    spares, lasts = (), True
 
     def dies(self, place, result):
         """What comes behind its end."""
@@ -67,6 +70,32 @@ class Fault(Life):
         return faults + self.judge(store)
 
 
+class Look(Fault):
+    """Nothing is changed, and no fault of the system is taken for one of the store."""
+
+    def after(self, store, result, reasons=(), must_pass=False):
+        lost = [line for line in result.out.splitlines() if line.startswith("lost ")]
+        return super().after(store, result, reasons, must_pass) + \
+            [line for line in lost if not any(reason in line for reason in reasons)]
+
+
+class Lost(Fault):
+    """A listing when the indexes are gone, which is refused with the reason, too. A file that may not be read is
+    damaged."""
+    spares = ("EACCES",)
+
+    def told(self, result):
+        return self.model.learn(result.out)
+
+
+class Beside(Fault):
+    """A delivery that has no journal: what was linked is taken back, which a disk that stays dead does not allow."""
+    lasts = False
+
+    def after(self, store, result, reasons=(), must_pass=False):
+        return super().after(store, result, reasons and (*reasons, "the journal cannot be written"), must_pass)
+
+
 class Start(Fault, Recovery):
     """A start behind a crash, with a fault in it."""
 
@@ -78,7 +107,9 @@ class Start(Fault, Recovery):
 
 
 class Death(Fault):
-    """Everything dies right behind the fault: what was refused does not come back."""
+    """Everything dies right behind the fault: what was refused does not come back. A disk that is dead for good
+    cannot keep a refusal either."""
+    lasts = False
 
     def command(self, store):
         return [*super().command(store), "crash"]
@@ -104,6 +135,7 @@ LIVES = [
     lambda: Fault("a removal", remove),
     lambda: Fault("what is done when nobody waits", settle),
     lambda: Death("a delivery to one, and kill -9", deliver(["client2"], SMALL, False)),
+    lambda: Beside("a delivery beside the keeper", beside(["client2"], SMALL)),
 ]
 POWER_CUTS = [
     lambda: PowerCut("a delivery to one, and a power cut", deliver(["client2"], SMALL, False)),
@@ -121,6 +153,9 @@ MORE = [
     lambda: Fault("a delivery and a removal in the next segment of the journal", next_segment, fresh=True),
     lambda: Fault("a removal right behind the delivery", remove_at_once(SMALL)),
     lambda: Fault("a delivery to one under an id", deliver(["client2"], SMALL, True)),
+    lambda: Lost("a listing without an index", list_anew),
+    lambda: Look("a look at the whole store", look),
+    lambda: Beside("a large delivery beside the keeper", beside(["client2"], LARGE)),
     lambda: Fault("a large delivery to one", deliver(["client2"], LARGE, False)),
     lambda: Fault("the first delivery to a new store", deliver(["client1", "client5"], SMALL, True), fresh=True),
 ]
@@ -171,9 +206,10 @@ def single_cases(counts):
     """(what, plan, reasons, must it pass?)"""
     for name, count in counts.items():
         for number in range(1, count + 1):
-            for code in ERRORS.get(name, []):
+            errors = ERRORS.get(name, [])
+            for code in [errors[number % len(errors)]] if EACH and errors else errors:
                 yield code, plan(error(code), number, calls=name), reasons_of(code), False
-            if name in INTERRUPTED:
+            if name in INTERRUPTED and (not EACH or number % 5 == 1):
                 yield "EINTR", plan(error("EINTR"), number, calls=name), (), True
                 yield "short", plan("short", number, calls=name), (), True
 
@@ -205,11 +241,12 @@ def strike(make, make_place, cases, how, most):
     place, began = make_place(), time.monotonic()
     try:
         trial = Trial(make, place)
-        due = list(cases(trial.calls()))
-        for what, planned, reasons, must_pass in due if ALL else sample_of(due, most):
+        due = [case for case in cases(trial.calls()) if case[0] not in trial.scenario.spares]
+        every = ALL or most is None
+        for what, planned, reasons, must_pass in due if every else sample_of(due, most):
             if len(trial.faults) < 20:
                 trial.one(what, planned, reasons, must_pass)
-        judge(trial, f"{how} at {'each' if ALL else 'some'} call of {trial.scenario.title}: all or nothing, "
+        judge(trial, f"{how} at {'each' if every else 'some'} call of {trial.scenario.title}: all or nothing, "
               "and the reason", began)
     finally:
         place.close()
@@ -221,9 +258,9 @@ def calls():
         print(f"skip faults at any call: cannot stand between a program and the kernel: {why}")
         return
     jobs = []
-    for make in LIVES + (MORE if ALL else []):
-        jobs.append(partial(strike, make, Folder, single_cases, "an error", 40))
-        if not isinstance(make(), Death):  # a disk that is dead for good cannot keep a refusal either
+    for make in LIVES + (MORE if ALL or EACH else []):
+        jobs.append(partial(strike, make, Folder, single_cases, "an error", None if EACH else 40))
+        if make().lasts:
             jobs.append(partial(strike, make, Folder, lasting_cases, "errors from then on", 12))
     for kind in ("ext4", "xfs"):
         why = can_cut(kind)

@@ -9,6 +9,7 @@ PROGRAM = os.environ.get("SMTP361", str(TOP / "smtp361"))
 ENGINE, INJECT, MEMORY = (str(BUILD / "t/fault" / name) for name in ("engine", "inject", "memory.so"))
 ALL = os.environ.get("CRASH") == "all"  # every call, and not a sample
 SHUTDOWN = 0x8004587d                   # _IOR('X', 125, uint32_t): XFS_IOC_GOINGDOWN, of ext4, too
+EACH = os.environ.get("CRASH") == "each"  # of faults, every call, but with one error only
 LIMIT = 60                              # seconds that any command may take; 124 is its exit code then
 
 # Calls that change nothing that lasts: a death behind one of them is a death ahead of it.

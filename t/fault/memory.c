@@ -16,9 +16,11 @@ void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
 
+void memory_restore(void);
+
 static atomic_ulong count;
 static unsigned long first, last;
-static bool known;
+static bool known, restored;
 
 static void tell(const char *text)
 {
@@ -33,7 +35,7 @@ static void tell(const char *text)
 
 static bool fails(void)
 {
-	unsigned long n = atomic_fetch_add(&count, 1) + 1;
+	unsigned long n = restored ? 0 : atomic_fetch_add(&count, 1) + 1;
 
 	if (!known) {
 		const char *which = getenv("MEMORY_FAILS");
@@ -48,6 +50,12 @@ static bool fails(void)
 	tell("FAILED\n");
 	errno = ENOMEM;
 	return true;
+}
+
+/* From here on there is enough again: for what is no part of the program. */
+void memory_restore(void)
+{
+	restored = true;
 }
 
 void *malloc(size_t n)

@@ -69,7 +69,7 @@ class Model:
                 continue
             step, _, why = rest.partition(": ")
             fields = step.split(":")
-            if fields[0] in ("deliver", "once"):
+            if fields[0] in ("deliver", "once", "beside"):
                 letter = self.letters[fields[1]]
                 letter.state = ACKED if code == "0" or letter.state == ACKED else ABSENT
                 letter.why = "" if code == "0" else why

@@ -120,6 +120,29 @@ def deliver(to, size, once):
     return make
 
 
+def beside(to, size):
+    """By one who is not the keeper."""
+    def make(model):
+        return [], [model.letter(to, size, True).step().replace("once", "beside", 1)]
+    return make
+
+
+def look(model):
+    """At what is settled, and at what is not, of each kind."""
+    files = [model.letter(["client1", "client2"], SMALL), model.letter(["client2"], LARGE)]
+    journaled = [model.letter(["client2", "client3"], SMALL), model.letter(["client3"], LARGE)]
+    gone = model.letter(["client2"], SMALL)
+    model.begins_removal("client2", gone)
+    return [*(letter.step() for letter in files), "settle", *(letter.step() for letter in [*journaled, gone]),
+            f"remove:client2:{gone.id}"], ["check", "count"]
+
+
+def list_anew(model):
+    """What is settled, and what is not, and what was removed."""
+    setup, _ = look(model)
+    return [*setup, "forget"], ["list"]
+
+
 def and_settle(make):
     """The same, and what was put off is done at once."""
     def both(model):

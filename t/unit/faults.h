@@ -1,15 +1,13 @@
-/* Failing calls: each allocation and each system call of an operation fails in turn, and then the
- * operation has to have failed well. The calls are taken in place of libc's by their symbols, in
- * the one program that includes this. Where a sanitizer holds the allocator, memory does not fail,
- * and the test says so. */
+/* Failing calls: each system call of an operation, and each allocation (memory.h), fails in turn, and
+ * then the operation has to have failed well. The calls are taken in place of libc's by their
+ * symbols, in the one program that includes this. */
 #ifndef T_FAULTS_H
 #define T_FAULTS_H
 
 #include <dlfcn.h>
-#include <malloc.h>
 #include <sys/file.h>
 
-#include "unit.h"
+#include "memory.h"
 
 static struct {
 	long at;      /* this call fails, from 1; 0: none does */
@@ -18,13 +16,6 @@ static struct {
 	const char *only; /* this call alone, by its name; NULL: any */
 	long calls;
 } faults;
-
-static struct {
-	long at; /* likewise */
-	bool onwards;
-	long calls;
-	long held; /* blocks that are not freed */
-} memory;
 
 static inline bool fails_now(const char *name)
 {
@@ -65,13 +56,21 @@ static inline bool fails_now(const char *name)
 FAULTY(openat, (int dir, const char *path, int flags, mode_t mode), (dir, path, flags, mode))
 FAULTY(fstat, (int fd, struct stat *st), (fd, st))
 FAULTY(fstatat, (int dir, const char *path, struct stat *st, int flags), (dir, path, st, flags))
+FAULTY(faccessat, (int dir, const char *path, int mode, int flags), (dir, path, mode, flags))
 FAULTY(fchmod, (int fd, mode_t mode), (fd, mode))
+FAULTY(mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))
+FAULTY(fcntl, (int fd, int how, void *p), (fd, how, p))
+FAULTY(ftruncate, (int fd, off_t n), (fd, n))
 FAULTY(fsync, (int fd), (fd))
+FAULTY(fdatasync, (int fd), (fd))
 FAULTY(flock, (int fd, int how), (fd, how))
 FAULTY(renameat, (int a, const char *from, int b, const char *to), (a, from, b, to))
 FAULTY(linkat, (int a, const char *from, int b, const char *to, int flags), (a, from, b, to, flags))
 FAULTY(unlinkat, (int dir, const char *path, int flags), (dir, path, flags))
 FAULTY_SIZE(read, (int fd, void *p, size_t n), (fd, p, n))
+FAULTY_SIZE(pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at))
+FAULTY_SIZE(pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at))
+FAULTY_SIZE(fgetxattr, (int fd, const char *name, void *p, size_t n), (fd, name, p, n))
 FAULTY_SIZE(write, (int fd, const void *p, size_t n), (fd, p, n))
 
 /* A close that fails has closed all the same. */
@@ -87,89 +86,7 @@ int faulty_close(int fd)
 	return fails_now("close") ? -1 : rc;
 }
 
-/* --- memory --- */
-
-#ifdef __SANITIZE_ADDRESS__
-enum { MEMORY_FAILS = 0 };
-#else
-enum { MEMORY_FAILS = 1 };
-
-void *faulty_malloc(size_t n) __asm__("malloc");
-void *faulty_calloc(size_t n, size_t each) __asm__("calloc");
-void faulty_free(void *p) __asm__("free");
-void *real_malloc(size_t n) __asm__("__libc_malloc");
-void *real_calloc(size_t n, size_t each) __asm__("__libc_calloc");
-void real_free(void *p) __asm__("__libc_free");
-
-static inline bool is_short(void)
-{
-	if (memory.at == 0) {
-		return false;
-	}
-	memory.calls++;
-	return memory.calls == memory.at || (memory.onwards && memory.calls > memory.at);
-}
-
-void *faulty_malloc(size_t n)
-{
-	void *p = is_short() ? NULL : real_malloc(n);
-
-	memory.held += p != NULL ? 1 : 0;
-	errno = p == NULL ? ENOMEM : errno;
-	return p;
-}
-
-void *faulty_calloc(size_t n, size_t each)
-{
-	void *p = is_short() ? NULL : real_calloc(n, each);
-
-	memory.held += p != NULL ? 1 : 0;
-	errno = p == NULL ? ENOMEM : errno;
-	return p;
-}
-
-void faulty_free(void *p)
-{
-	memory.held -= p != NULL ? 1 : 0;
-	real_free(p);
-}
-#endif
-
 /* --- each in turn --- */
-
-/* What is tried. begin puts things as they were; run is what may fail: 0 or -1; judge looks at what
- * it left, failed or not. */
-struct attempt {
-	const char *name;
-	void (*begin)(void);
-	int (*run)(void);
-	void (*judge)(int rc);
-};
-
-enum { FAULTS_MAX = 2000 }; /* more calls than any attempt has */
-
-/* Each allocation fails, alone or with all behind it; what was held is given back. Returns how many
- * allocations there are. */
-static inline long fail_each_allocation(const struct attempt *a, bool onwards)
-{
-	long n = 0;
-
-	do { /* until there is no such call any more */
-		a->begin();
-		long held = memory.held;
-		memory.calls = 0;
-		memory.onwards = onwards;
-		memory.at = ++n;
-		int rc = a->run();
-		memory.at = 0;
-		if (memory.held != held) {
-			fail_msg("%s, allocation %ld: %ld blocks too many are held", a->name, n,
-				memory.held - held);
-		}
-		a->judge(rc);
-	} while (memory.calls >= n && n < FAULTS_MAX);
-	return n - 1;
-}
 
 /* The same with system calls. error: what they fail with; only: this call (NULL: any). */
 static inline long fail_each_call(

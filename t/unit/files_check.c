@@ -1,38 +1,5 @@
 /* What check() finds in a store of the files engine, in the hands of its keeper and beside him. */
-#include "store.h"
-
-static struct {
-	unsigned damaged, notes;
-	char text[8192];
-} told;
-
-static void found(void *arg, const char *user, bool harmless, const char *what)
-{
-	size_t n = strlen(told.text);
-
-	(void)arg;
-	*(harmless ? &told.notes : &told.damaged) += 1;
-	(void)snprintf(
-		told.text + n, sizeof told.text - n, "%s: %s\n", user == NULL ? "-" : user, what);
-}
-
-/* By one who looks, and keeps nothing. */
-static void look(const char *user)
-{
-	struct mailbox *m;
-
-	memset(&told, 0, sizeof told);
-	assert_int_equal(mailbox_files_open(folder.fd, mail_describe, MAILBOX_LOOK, &m, &e), 0);
-	assert_int_equal(m->ops->check(m, user, found, NULL, &e), 0);
-	m->ops->close(m);
-}
-
-static void assert_told(unsigned damaged, unsigned notes, const char *what)
-{
-	if (told.damaged != damaged || told.notes != notes || strstr(told.text, what) == NULL) {
-		fail_msg("%u damaged, %u notes:\n%s", told.damaged, told.notes, told.text);
-	}
-}
+#include "check.h"
 
 static const char small[] = "Meet at noon.\n";
 

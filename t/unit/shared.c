@@ -1,6 +1,7 @@
 /* What processes of one family share: locks whose holder is killed, and waiting across fork. */
 #include "unit.h"
 
+#include <dlfcn.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -9,6 +10,49 @@
 #include "../../store/shared.h"
 
 enum { CHILDREN = 8, ROUNDS = 2000 };
+
+/* --- a system that lacks something --- */
+
+static int lacks; /* which of these calls fails, from 1; 0: none */
+
+#define LACKING(name, parameters, arguments, which)                 \
+	int lacking_##name parameters __asm__(#name);               \
+	int lacking_##name parameters                               \
+	{                                                           \
+		static int(*real) parameters;                       \
+		*(void **)&real = dlsym(RTLD_NEXT, #name);          \
+		return lacks == (which) ? ENOTSUP : real arguments; \
+	}
+LACKING(pthread_mutexattr_init, (pthread_mutexattr_t * a), (a), 1)
+LACKING(pthread_mutexattr_setpshared, (pthread_mutexattr_t * a, int how), (a, how), 2)
+LACKING(pthread_mutexattr_setrobust, (pthread_mutexattr_t * a, int how), (a, how), 3)
+
+void *lacking_mmap(void *at, size_t n, int how, int flags, int fd, off_t from) __asm__("mmap");
+void *lacking_mmap(void *at, size_t n, int how, int flags, int fd, off_t from)
+{
+	static void *(*real)(void *, size_t, int, int, int, off_t);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "mmap");
+	errno = ENOMEM;
+	return lacks == 4 ? MAP_FAILED : real(at, n, how, flags, fd, from);
+}
+
+long lacking_syscall(long number, ...) __asm__("syscall");
+long lacking_syscall(long number, ...)
+{
+	static long (*real)(long, ...);
+	long a[6];
+	va_list args;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "syscall");
+	va_start(args, number);
+	for (size_t i = 0; i < COUNT(a); i++) {
+		a[i] = va_arg(args, long);
+	}
+	va_end(args);
+	errno = ENOSYS;
+	return lacks == 5 ? -1 : real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
 
 static struct common {
 	struct shared_lock lock;
@@ -214,6 +258,45 @@ static void memory_is_shared(void **state)
 	assert_int_equal(common->count, ROUNDS);
 }
 
+static void system_lacks(void **state)
+{
+	struct shared_lock lock;
+	int64_t began;
+
+	(void)state;
+	for (lacks = 1; lacks <= 3; lacks++) {
+		assert_refused(shared_lock_init(&lock, &e), e, EX_TEMPFAIL);
+		assert_contains(e.text, strerror(ENOTSUP));
+	}
+	assert_null(shared_map(100, &e));
+	assert_int_equal(e.code, EX_TEMPFAIL);
+	lacks = 0;
+	assert_int_equal(shared_lock_init(&lock, &e), 0);
+	/* without a futex it is looked at again and again */
+	lacks = 5;
+	began = now_ms();
+	shared_wait(&common->word, 1, 60000);
+	shared_wait(&common->word, 0, 60000);
+	lacks = 0;
+	assert_true(now_ms() - began < 50000);
+}
+
+static int sleep_without_futex(int i)
+{
+	lacks = 5;
+	return sleep_until_changed(i);
+}
+
+static void woken_without_futex(void **state)
+{
+	pid_t pid = start_child(sleep_without_futex, 0);
+
+	(void)state;
+	await_ready(1);
+	shared_wake(&common->word);
+	assert_int_equal(end_child(pid), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +307,8 @@ int main(void)
 		T_COMMON("and again when that one is killed", heirs_killed),
 		T_COMMON("a wake reaches everybody who waits", all_are_woken),
 		T_COMMON("waiting ends with its time, or at once", waiting_ends),
+		T_COMMON("a system that lacks what it takes is told", system_lacks),
+		T_COMMON("who waits without a futex is woken, too", woken_without_futex),
 	};
 	return RUN(tests);
 }
