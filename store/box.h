@@ -125,7 +125,8 @@ int box_add(struct box *b, const struct mailbox_meta *meta, const struct journal
 int box_put(struct box *b, const struct box_source *from, const struct mailbox_meta *meta,
 	const struct stat *st, uint64_t *where, struct err *e);
 /* Remove a message: its file, if it has one, and from the list. What the journal says of it is done
- * then, ahead of the next look at the folder, which would list it again otherwise. 0, or -1. */
+ * then, ahead of the next look at the folder, which would list it again otherwise (mark NULL: the
+ * journal says nothing). 0, or -1. */
 int box_remove(struct box *b, const struct box_found *found, struct journal *j,
 	const struct journal_mark *mark, struct err *e);
 

@@ -412,7 +412,9 @@ int box_remove(struct box *b, const struct box_found *found, struct journal *j,
 		rc = rc == 0 ? index_set_state(&b->ix, r.offset, INDEX_DEAD, e) : rc;
 		if (rc == 0) {
 			uncount(&ed.head, &r);
-			journal_done(j, mark);
+			if (mark != NULL) {
+				journal_done(j, mark);
+			}
 		}
 	}
 	edit_end(b, &ed);

@@ -372,7 +372,8 @@ static int put_beside(struct delivery *dl, struct sent *s, const struct stat *st
 		return -1;
 	}
 	if (file_sync(dl->first.dir, dl->first.user, e) != 0) {
-		(void)box_remove(&dl->first, &found, NULL); /* as far as the disk lets it */
+		(void)box_remove(
+			&dl->first, &found, NULL, NULL, NULL); /* as far as the disk lets it */
 		return -1;
 	}
 	if (dl->v->once && sent_add(s, dl->meta.id, NULL) == 0) {

@@ -28,11 +28,11 @@ def diag(text):
 def children(pid):
     """The processes that this one has begun and not yet reaped: {pid: state}."""
     found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it is gone meanwhile
+            fields = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()
             if int(fields[1]) == pid:
-                found[int(stat.parent.name)] = fields[0]
+                found[int(name)] = fields[0]
     return found
 
 
