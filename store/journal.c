@@ -135,6 +135,19 @@ static int activate(struct journal *j, struct err *e)
 	return 0;
 }
 
+void journal_sweep(const struct journal *j)
+{
+	char name[SEGMENT_NAME + 1];
+
+	if (j->state == NULL || j->dir < 0) {
+		return;
+	}
+	shared_lock_take(&j->state->append);
+	segment_name(name, j->state->next);
+	(void)unlinkat(j->dir, name, 0); /* or whoever begins it uses it */
+	shared_lock_give(&j->state->append);
+}
+
 static bool takes(const struct journal *j, uint64_t number, uint64_t span)
 {
 	const struct journal_slot *slot = journal_slot(j, number);

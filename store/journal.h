@@ -91,6 +91,9 @@ int journal_seal(struct journal *j, uint64_t *number, struct err *e);
 /* The oldest segment, sealed, is settled: forget it for good. 0 or -1. */
 int journal_retire(struct journal *j, uint64_t number, struct err *e);
 
+/* Sweep what is left of a segment that somebody was killed at beginning. */
+void journal_sweep(const struct journal *j);
+
 /* The clock that never goes back: in the keeper's family, over restarts too. Microseconds. */
 int64_t journal_now(struct journal *j);
 void journal_not_before(struct journal *j, int64_t us);

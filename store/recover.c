@@ -265,6 +265,7 @@ int files_recover(struct mailbox *m, struct err *e)
 	if (spool_sweep(&f->spool, drop_wanted, f, rc == 0 ? e : NULL) != 0) {
 		rc = -1;
 	}
+	journal_sweep(f->journal);
 	shared_lock_give(&f->shared->settle);
 	/* a folder made just before a crash may not be on disk yet */
 	return rc == 0 ? file_sync(f->root, "the folder of mailboxes", e) : -1;

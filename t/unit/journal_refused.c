@@ -29,6 +29,7 @@ int failing_fdatasync(int fd)
 }
 
 static bool folder_fails;
+static bool folder_dies; /* who syncs it is killed */
 
 int failing_fsync(int fd) __asm__("fsync");
 int failing_fsync(int fd)
@@ -37,6 +38,9 @@ int failing_fsync(int fd)
 	if (folder_fails) {
 		errno = EIO;
 		return -1;
+	}
+	if (folder_dies) {
+		_exit(DIED);
 	}
 	return (int)syscall(SYS_fsync, fd);
 }
@@ -285,6 +289,31 @@ static void retired_in_two_steps(void **state)
 	assert_int_equal(journal_oldest(journal), 2);
 }
 
+static int die_beginning(int i)
+{
+	struct journal_mark mark;
+
+	folder_dies = true;
+	return append_n((uint64_t)i, 100, &mark) == 0 ? 1 : 2;
+}
+
+static void swept(void **state)
+{
+	(void)state;
+	for (uint64_t n = 1; n < 4; n++) {
+		assert_int_equal(end_child(start_child(die_beginning, 1)), DIED);
+		assert_int_equal(faccessat(folder.fd, segment_path(n), F_OK, 0), 0);
+		if (n != 2) {
+			journal_sweep(journal);
+			assert_int_equal(faccessat(folder.fd, segment_path(n), F_OK, 0), -1);
+		}
+		must_append(0, 100);
+		journal_sweep(journal); /* which leaves those alone that are alive */
+		assert_seeds(0, 1);
+		assert_int_equal(retire_oldest(), n);
+	}
+}
+
 /* Its file cannot be kept for later. */
 static void not_kept(void **state)
 {
@@ -338,6 +367,7 @@ int main(void)
 		T_JOURNAL(
 			"a segment's name goes for good, even in two steps", retired_in_two_steps),
 		T_JOURNAL("and when it cannot be kept for later", not_kept),
+		T_JOURNAL("one that somebody was killed at beginning is swept", swept),
 		T_JOURNAL("everybody whose record was not synced hears of it", all_hear_of_it),
 	};
 	return RUN(tests);
