@@ -250,8 +250,8 @@ static void retiring_fails(void **state)
 	assert_int_equal(walk_journal(), 0);
 }
 
-/* He who was slow to tell that he is through with a record does not speak for the one that stands in
- * its place by now. */
+/* He who was slow to tell that he is through with a record does not speak for the one that stands
+ * in its place by now. */
 static void told_too_late(void **state)
 {
 	struct journal_mark late, now;
