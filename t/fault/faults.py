@@ -143,18 +143,20 @@ POWER_CUTS = [
     lambda: PowerCut("a large delivery to five, and a power cut", deliver(FIVE, LARGE, False)),
     lambda: PowerCut("a removal right behind the delivery, and a power cut", remove_at_once(SMALL)),
 ]
+OTHERS = [  # that go other ways through the store than those
+    lambda: Start("a start behind a crash in the midst of a delivery to five", deliver(FIVE, SMALL, True), 50),
+    lambda: Lost("a listing without an index", list_anew),
+    lambda: Look("a look at the whole store", look),
+]
 MORE = [
     lambda: Death("a delivery to five under an id, and kill -9", deliver(FIVE, SMALL, True)),
     lambda: Death("a large delivery to five, and kill -9", deliver(FIVE, LARGE, False)),
-    lambda: Start("a start behind a crash in the midst of a delivery to five", deliver(FIVE, SMALL, True), 50),
     lambda: Start("a start behind a crash at the end of a large delivery", and_crash(deliver(FIVE, LARGE, True)), 95),
     lambda: Start("a start behind a crash in the midst of settling", settle, 50),
     lambda: Start("a start behind a crash late in settling", settle, 80),
     lambda: Fault("a delivery and a removal in the next segment of the journal", next_segment, fresh=True),
     lambda: Fault("a removal right behind the delivery", remove_at_once(SMALL)),
     lambda: Fault("a delivery to one under an id", deliver(["client2"], SMALL, True)),
-    lambda: Lost("a listing without an index", list_anew),
-    lambda: Look("a look at the whole store", look),
     lambda: Beside("a large delivery beside the keeper", beside(["client2"], LARGE)),
     lambda: Fault("a large delivery to one", deliver(["client2"], LARGE, False)),
     lambda: Fault("the first delivery to a new store", deliver(["client1", "client5"], SMALL, True), fresh=True),
@@ -258,7 +260,7 @@ def calls():
         print(f"skip faults at any call: cannot stand between a program and the kernel: {why}")
         return
     jobs = []
-    for make in LIVES + (MORE if ALL or EACH else []):
+    for make in LIVES + (OTHERS if ALL or EACH else []) + (MORE if ALL else []):
         jobs.append(partial(strike, make, Folder, single_cases, "an error", None if EACH else 40))
         if make().lasts:
             jobs.append(partial(strike, make, Folder, lasting_cases, "errors from then on", 12))
@@ -279,7 +281,7 @@ def sample_of(cases, most):
 # --- memory ---
 
 def memory():
-    go_through([partial(memory_fails, make, lasts, how) for make in LIVES + (MORE if ALL else [])
+    go_through([partial(memory_fails, make, lasts, how) for make in LIVES + (OTHERS + MORE if ALL else [])
                 if not isinstance(make(), Death)  # who could not tell how often
                 for lasts, how in ((False, "one"), (True, "each from one on"))])
 

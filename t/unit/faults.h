@@ -1,5 +1,5 @@
-/* Failing calls: each system call of an operation, and each allocation (memory.h), fails in turn, and
- * then the operation has to have failed well. The calls are taken in place of libc's by their
+/* Failing calls: each system call of an operation, and each allocation (memory.h), fails in turn,
+ * and then the operation has to have failed well. The calls are taken in place of libc's by their
  * symbols, in the one program that includes this. */
 #ifndef T_FAULTS_H
 #define T_FAULTS_H

@@ -3,8 +3,21 @@
  * nothing are in nobody's way. */
 #include "crash.h"
 
+static const char *denied; /* a message's file that cannot be opened to write */
+
+int denied_openat(int dir, const char *path, int flags, mode_t mode) __asm__("openat");
+int denied_openat(int dir, const char *path, int flags, mode_t mode)
+{
+	if (denied != NULL && strcmp(path, denied) == 0 && (flags & O_ACCMODE) != O_RDONLY) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_openat, dir, path, flags, mode);
+}
+
 static int half_setup(void **state)
 {
+	denied = NULL;
 	stay_unsettled = true;
 	fail_syncs = false;
 	return open_store(state);
@@ -112,6 +125,28 @@ static void files_and_journal(void **state)
 		box->ops->close(box);
 		start_store();
 	}
+}
+
+/* One that cannot be written again is not believed until it can. */
+static void not_repaired(void **state)
+{
+	(void)state;
+	deliver_two();
+	settle_and_crash();
+	truncate_file("client1/client1_small.txt", 10);
+	start_store();
+	denied = "client1_small.txt";
+	assert_refused(box->ops->recover(box, &e), e, EX_TEMPFAIL);
+	assert_contains(e.text, "client1");
+	assert_contains(e.text, strerror(EIO));
+	assert_refused(box->ops->list(box, "client1", NULL, visit_row, NULL, &e), e, EX_TEMPFAIL);
+	assert_contains(e.text, strerror(EIO));
+	assert_int_equal(whole_copies("client2", both_id, "for both"), 1); /* nobody else waits */
+	denied = NULL;
+	recover();
+	assert_two();
+	settle();
+	assert_two();
 }
 
 /* A file of it has a second name, given by hand. */
@@ -308,17 +343,47 @@ static void not_synced(void **state)
 	assert_true(refused); /* somewhere it was written, and not synced */
 }
 
+/* It is settled before anybody recovers what he left. */
+static void settled_behind_the_dead(void **state)
+{
+	uint8_t id[MAILBOX_ID_BYTES];
+	struct letter l = {
+		.title = "T", .content = "text", .to = "client1", .id = id, .once = true};
+	bool died = true;
+	int before = 0;
+
+	(void)state;
+	make_id(id, 9);
+	for (int at = 1; died; at++) {
+		died = dies(send_and_die, at);
+		settle();
+		before += whole_copies("client1", id, "text");
+		assert_int_equal(files_of("client1"), rows_n);
+		assert_int_equal(post(&l), 0);
+		assert_int_equal(sent_before, rows_n == 1);
+		assert_int_equal(whole_copies("client1", id, "text"), 1);
+		assert_int_equal(remove_all("client1"), 0);
+		settle();
+		box->ops->close(box);
+		assert_int_equal(unlinkat(folder.fd, ".sent/client1", 0), 0);
+		start_store();
+	}
+	assert_true(before > 1); /* he was through with it, or almost */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T_HALF("a message that is a file and in the journal is there once",
 			files_and_journal),
+		T_HALF("a file that cannot be written again is not believed", not_repaired),
 		T_HALF("whatever other names its file has", second_name),
 		T_HALF("a file without its id is known by its time, source and title",
 			copied_without_ids),
 		T_HALF("one that was removed stays so, though its file came back", removed),
 		T_HALF("records that say nothing are passed over, and carried nowhere", nonsense),
 		T_HALF("what cannot be synced now is neither known nor sent anew", not_synced),
+		T_HALF("what the dead had written is settled, and known", settled_behind_the_dead),
 	};
 
 	return RUN(tests);

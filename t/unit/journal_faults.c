@@ -140,11 +140,37 @@ static void judge_look(int rc)
 	assert_kept(); /* the keeper is not troubled */
 }
 
+/* --- retiring --- */
+
+static void begin_retiring(void)
+{
+	must_append(next_seed++, 100);
+	e = (struct err){0};
+}
+
+static int retire_it(void)
+{
+	uint64_t number;
+
+	return journal_seal(journal, &number, &e) == 0 ? journal_retire(journal, number, &e) : -1;
+}
+
+/* What was settled is forgotten, at the next time if not now. */
+static void judge_retired(int rc)
+{
+	assert_refusal(rc);
+	while (journal_segments(journal) > 0) {
+		(void)retire_oldest();
+	}
+	assert_int_equal(walk_journal(), 0);
+}
+
 /* --- all of them --- */
 
 static const struct attempt opening = {"open", close_it, open_it, judge_open},
 			    closing = {"open and close", close_it, open_and_close, judge_closed},
 			    appending = {"append", forget_error, append_it, judge_append},
+			    retiring = {"retire", begin_retiring, retire_it, judge_retired},
 			    looking = {"look", forget_error, look_at_it, judge_look};
 
 static int faults_setup(void **state)
@@ -207,6 +233,76 @@ static void looking_fails(void **state)
 	assert_true(fail_each_call(&looking, "openat", EMFILE, false) > 2);
 }
 
+static void retiring_fails(void **state)
+{
+	static const char *const calls[] = {
+		"openat", "fstat", "pread", "pwrite", "unlinkat", "fsync"};
+
+	(void)state;
+	while (journal_segments(journal) > 0) {
+		(void)retire_oldest();
+	}
+	for (size_t i = 0; i < COUNT(calls); i++) {
+		(void)fail_each_call(&retiring, calls[i], EIO, false);
+	}
+	assert_true(fail_each_call(&retiring, "pwrite", EIO, true) > 0);
+	restart_journal();
+	assert_int_equal(walk_journal(), 0);
+}
+
+/* He who was slow to tell that he is through with a record does not speak for the one that stands
+ * in its place by now. */
+static void told_too_late(void **state)
+{
+	struct journal_mark late, now;
+
+	(void)state;
+	while (journal_segments(journal) > 0) {
+		(void)retire_oldest();
+	}
+	assert_int_equal(append_n(77, 100, &late), 0);
+	assert_int_equal(journal_commit(journal, &late, &e), 0);
+	do {
+		while (journal_segments(journal) > 0) {
+			(void)retire_oldest();
+		}
+		assert_int_equal(append_n(78, 100, &now), 0);
+	} while (now.number % JOURNAL_SEGMENTS != late.number % JOURNAL_SEGMENTS);
+	assert_int_equal(now.at, late.at);
+	assert_int_equal(journal_commit(journal, &late, &e), 0); /* it was settled since */
+	journal_done(journal, &late);
+	assert_int_equal(walk_journal(), 1);
+	assert_false(seen[0].done);
+	journal_done(journal, &now);
+	assert_int_equal(walk_journal(), 1);
+	assert_true(seen[0].done);
+}
+
+/* More than there can be, some of them put there by hand: who looks sees the newest. */
+static void too_many(void **state)
+{
+	struct journal *beside;
+	uint64_t ready;
+	int dir = openat(folder.fd, JOURNAL_FOLDER, O_RDONLY | O_DIRECTORY, 0);
+
+	(void)state;
+	for (uint64_t number = 900; number < 900 + JOURNAL_SEGMENTS; number++) {
+		struct segment s = {.fd = -1, .number = number};
+		assert_int_equal(segment_create(&s, dir, "none", &ready, &e), 0);
+		segment_close(&s);
+	}
+	assert_int_equal(journal_open(&beside, folder.fd, JOURNAL_LOOK, &e), 0);
+	seen_n = 0;
+	assert_int_equal(journal_each(beside, 0, UINT64_MAX, see, NULL, &e), 0);
+	assert_int_equal(seen_n, 0); /* these have none */
+	journal_close(beside);
+	for (uint64_t number = 900; number < 900 + JOURNAL_SEGMENTS; number++) {
+		assert_int_equal(unlinkat(folder.fd, segment_path(number), 0), 0);
+	}
+	(void)close(dir);
+	assert_kept();
+}
+
 static void memory_fails(void **state)
 {
 	(void)state;
@@ -225,6 +321,9 @@ int main(void)
 		T_FAULTS("nor one that fails an append, and that is refused", appending_fails),
 		T_FAULTS("nor one of who stands beside the keeper", looking_fails),
 		T_FAULTS("nor an allocation", memory_fails),
+		T_FAULTS("what is settled is forgotten, though calls fail", retiring_fails),
+		T_FAULTS("who tells too late speaks for nobody else", told_too_late),
+		T_FAULTS("who looks sees the newest segments, if there are too many", too_many),
 	};
 
 	return RUN(tests);
