@@ -160,7 +160,7 @@ static bool takes(const struct journal *j, uint64_t number, uint64_t span)
 static int make_ready(
 	const struct segment *s, struct journal_slot *slot, uint64_t end, struct err *e)
 {
-	static const uint8_t zeros[1 << 14];
+	static uint8_t zeros[1 << 14]; /* not const: it takes no room in the program */
 	uint64_t far = end + ROOM_AHEAD < SEGMENT_BYTES ? end + ROOM_AHEAD : SEGMENT_BYTES;
 
 	while (slot->ready < far) {

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "../crypto/file.h"
+#include "arrival.h"
 #include "entry.h"
 #include "files.h"
 #include "pending.h"
@@ -12,13 +13,6 @@
 struct known {
 	struct index_record r;
 	size_t name; /* where it stands in rs->names */
-};
-
-/* What the index as it was tells of the order of arrival. */
-enum arrival {
-	ARRIVAL_KNOWN,  /* what it does not have came later */
-	ARRIVAL_SINCE,  /* it was lost, and appended to: what it does not have came before */
-	ARRIVAL_UNKNOWN /* lost, or half written, and damaged */
 };
 
 struct rescan {
@@ -29,8 +23,7 @@ struct rescan {
 	struct buf names;
 	struct known *known; /* its records that are files, by name; point into old */
 	size_t known_n, known_cap;
-	struct buf fresh; /* the records to be, in no order */
-	struct buf order; /* a uint64_t for each: where it was listed before; UINT64_MAX: nowhere */
+	struct buf fresh, places; /* the records to be, for arrival_sort */
 	uint64_t nowhere; /* in its place for what was not listed: ahead of all, or behind */
 	bool whole;       /* the index as it was told of everything that was listed */
 	enum arrival arrival;
@@ -149,7 +142,7 @@ static const struct known *find_known(const struct rescan *rs, const char *name)
 static int take_record(struct rescan *rs, const struct index_record *r, struct err *e)
 {
 	return index_encode(&rs->fresh, r) == 0 &&
-			       buf_append(&rs->order, &r->offset, sizeof r->offset) == 0
+			       buf_append(&rs->places, &r->offset, sizeof r->offset) == 0
 		       ? 0
 		       : no_memory(e);
 }
@@ -338,64 +331,6 @@ static int take_journal(struct rescan *rs, struct err *e)
 	return 0;
 }
 
-/* What was listed before keeps its place, so that nothing new is ahead of what somebody has seen;
- * the others are ahead of it, or behind, by time. */
-static uint64_t place_of(const struct rescan *rs, uint64_t listed)
-{
-	if (rs->arrival == ARRIVAL_KNOWN) {
-		return listed;
-	}
-	return rs->arrival == ARRIVAL_UNKNOWN || listed == UINT64_MAX ? 0 : listed;
-}
-
-static int by_place(const void *a, const void *b)
-{
-	const struct index_record *x = a, *y = b;
-
-	return x->offset != y->offset ? (x->offset < y->offset ? -1 : 1) : box_by_time(a, b);
-}
-
-/* The records in their order, behind a header that is filled in. */
-static int sort_into(
-	const struct rescan *rs, struct buf *image, struct index_head *h, struct err *e)
-{
-	struct index_record *all = NULL, r;
-	uint8_t head[INDEX_HEAD] = {0};
-	size_t n = 0, at = 0;
-	int rc = -1;
-
-	while (index_next(&rs->fresh, &at, &r) > 0) {
-		n++;
-	}
-	all = calloc(n + 1, sizeof *all);
-	if (all == NULL || buf_append(image, head, sizeof head) != 0) {
-		goto out;
-	}
-	for (at = 0, n = 0; index_next(&rs->fresh, &at, &all[n]) > 0; n++) {
-		uint64_t listed;
-		memcpy(&listed, rs->order.p + n * sizeof listed, sizeof listed);
-		all[n].offset = place_of(rs, listed);
-	}
-	qsort(all, n, sizeof *all, by_place);
-	h->unsettled_from = UINT64_MAX;
-	for (size_t i = 0; i < n; i++) {
-		if (all[i].state == INDEX_JOURNAL && h->unsettled_from == UINT64_MAX) {
-			h->unsettled_from = image->n;
-		}
-		h->usage.messages++;
-		h->usage.bytes += all[i].file.bytes;
-		if (index_encode(image, &all[i]) != 0) {
-			goto out;
-		}
-	}
-	h->counted_to = image->n;
-	h->unsettled_from = h->unsettled_from < image->n ? h->unsettled_from : image->n;
-	rc = 0;
-out:
-	free(all);
-	return rc == 0 ? 0 : no_memory(e);
-}
-
 /* Which suspicion the index answers, when it was `now` ahead of the look. Whoever was skipped may
  * have told already that he could not list it himself: that is still so. Or he may have listed it
  * in an index that was lost since: only when he is done the journal tells, and another look is
@@ -431,7 +366,7 @@ int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, st
 	if (pending_load(&rs->pending, scan->journal, b->user, e) == 0 && load_known(rs, e) == 0 &&
 		take_folder(rs, e) == 0 && take_journal(rs, e) == 0 &&
 		(!rs->must_sync || file_sync(b->dir, b->user, e) == 0)) {
-		rc = sort_into(rs, image, &head, e);
+		rc = arrival_sort(&rs->fresh, &rs->places, rs->arrival, image, &head, e);
 	}
 	if (rc == 0) {
 		/* beside the keeper there are no suspects to name: dirty says it */
@@ -446,7 +381,7 @@ int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, st
 	buf_free(&rs->names);
 	buf_free(&rs->old);
 	buf_free(&rs->fresh);
-	buf_free(&rs->order);
+	buf_free(&rs->places);
 	free(rs);
 	return rc < 0 ? -1 : 0;
 }

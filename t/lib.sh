@@ -20,7 +20,7 @@ SANITIZED=${SANITIZED:-} # set when the program under test is a sanitizer build
 export LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
 unset SMTP361_SERVER SMTP361_USER SMTP361_PASSWORD_FILE XDG_CONFIG_HOME VISUAL EDITOR 2>/dev/null || :
 
-TESTS=0 FAILS=0 NOT_YET='' SERVER_PID='' PIDS=''
+TESTS=0 FAILS=0 SERVER_PID='' PIDS=''
 HOME_DIR=$(mktemp -d "${TMPDIR:-/tmp}/smtp361-t.XXXXXX")
 export HOME=$HOME_DIR
 
@@ -39,15 +39,12 @@ trap 'exit 1' HUP INT TERM
 report() { # PASSED? TITLE
 	TESTS=$((TESTS + 1))
 	if [ "$1" = 0 ]; then
-		echo "ok $TESTS - $2$NOT_YET"
+		echo "ok $TESTS - $2"
 	else
-		[ -n "$NOT_YET" ] || FAILS=$((FAILS + 1))
-		echo "not ok $TESTS - $2$NOT_YET"
+		FAILS=$((FAILS + 1))
+		echo "not ok $TESTS - $2"
 	fi
-	NOT_YET=''
 }
-# todo WHY: what the next test asserts is not so yet; it may fail, and prove notes when it does not
-todo() { NOT_YET=" # TO""DO $*"; }
 diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
 
 ok() { # TITLE COMMAND...
@@ -80,8 +77,7 @@ like() { # TITLE GOT EXTENDED-REGEX
 	fi
 }
 # judged TITLE COMMAND...: a program that judges much in one process: each line of its output is
-# "ok TITLE", "not ok TITLE", "skip TITLE: WHY", "todo WHY" ahead of one of these, or "# DIAGNOSIS". TITLE is
-# that it came to its end.
+# "ok TITLE", "not ok TITLE", "skip TITLE: WHY" or "# DIAGNOSIS". TITLE is that it came to its end.
 judged() {
 	title=$1
 	shift
@@ -92,7 +88,6 @@ judged() {
 		'ok '*) report 0 "${line#ok }" ;;
 		'not ok '*) report 1 "${line#not ok }" ;;
 		'skip '*) skip "${line#skip }" "not here" ;;
-		'todo '*) todo "${line#todo }" ;;
 		*) diag "${line#\# }" ;;
 		esac
 	done <"$HOME_DIR/.judged"

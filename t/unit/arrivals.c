@@ -58,12 +58,43 @@ static void ahead_of_what_came_since(void **state)
 	stay_unsettled = false;
 }
 
+/* A second link has the first one's id: it is listed under its own, which it keeps. */
+static void second_link(void **state)
+{
+	uint8_t id[MAILBOX_ID_BYTES], own[MAILBOX_ID_BYTES];
+
+	(void)state;
+	assert_int_equal(deliver("a", "content", "client1"), 0);
+	memcpy(id, last.id, sizeof id);
+	for (int again = 0; again < 3; again++) {
+		if (again == 0) {
+			assert_int_equal(linkat(folder.fd, "client1/client1_a.txt", folder.fd,
+						 "client1/again.txt", 0),
+				0);
+		} else {
+			assert_int_equal(unlinkat(folder.fd, "client1/.index", 0), 0);
+		}
+		assert_int_equal(behind(), 0);
+		assert_int_equal(rows_n, 2);
+		assert_true(
+			row_holds("client1", 0, "content") && row_holds("client1", 1, "content"));
+		assert_memory_not_equal(rows[0].meta.id, rows[1].meta.id, sizeof id);
+		int first = memcmp(rows[0].meta.id, id, sizeof id) == 0 ? 0 : 1;
+		assert_memory_equal(rows[first].meta.id, id, sizeof id);
+		if (again == 2) { /* which of the two is the first, the names tell then */
+			assert_memory_equal(rows[1 - first].meta.id, own, sizeof own);
+		}
+		memcpy(own, rows[1 - first].meta.id, sizeof own);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T_STORE("the order of arrival outlives a restart, and is that of times without an "
 			"index",
 			across_a_restart),
+		T_STORE("a second link is a message of its own", second_link),
 		T_STORE("what an index had that was lost is ahead of what came since",
 			ahead_of_what_came_since),
 	};
