@@ -440,7 +440,7 @@ faulty "a message that is cut" "$D.*no date.txt (says|has no header)" 65 'trunca
 faulty "an empty one" "$D.*no date.txt has no header" 65 ': >"f/client1/$M"'
 faulty "bytes that are no UTF-8" "$D.*no date.txt is not UTF-8" 65 'printf "\377" >>"f/client1/$M"'
 faulty "a file that is gone" "$D.*message [0-9a-f]{32} is in the index, and its file imported_no date.txt is gone" 65 'rm "f/client1/$M"'
-faulty "a message that is there twice" "$D.*another message has the same id" 65 'cp -a "f/client1/$M" f/client1/copy.txt'
+faulty "a copy made by hand is a message of its own" '^0' 0 'cp -a "f/client1/$M" f/client1/copy.txt'
 faulty "a symlink in a mailbox" '^note	client1	l.txt is a symlink' 0 'ln -s /etc/passwd f/client1/l.txt'
 faulty "a FIFO" '^note	client1	p is a FIFO' 0 'mkfifo f/client1/p'
 faulty "a foreign file" "$D.*x has no header of a message" 65 'echo x >f/client1/x'
