@@ -784,11 +784,11 @@ if command -v tmux >/dev/null; then
 		tmux -L "$SOCKET" -f /dev/null new-session -d -x 150 -y 40 \
 			"export EDITOR='$PWD/editor'; $1; echo rc \$?; sleep 60"
 		prompted() { tmux -L "$SOCKET" capture-pane -p | grep -qE 'password: *$|^rc '; }
-		wait_for 10 prompted
+		wait_for 30 prompted
 		tmux -L "$SOCKET" send-keys -l "$2"
 		tmux -L "$SOCKET" send-keys Enter
 		done_there() { tmux -L "$SOCKET" capture-pane -p | grep -q '^rc '; }
-		wait_for 10 done_there
+		wait_for 30 done_there
 		tmux -L "$SOCKET" capture-pane -p | grep -v '^$'
 		tmux -L "$SOCKET" kill-server
 	}

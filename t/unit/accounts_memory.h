@@ -63,7 +63,9 @@ static inline int memory_read(struct accounts_store *s, struct accounts_text *ou
 
 static inline void memory_set(const struct memory *m, const void *p, size_t n)
 {
-	memcpy(m->shared->text, p, n);
+	if (n > 0) { /* else p may be NULL */
+		memcpy(m->shared->text, p, n);
+	}
 	m->shared->n = n;
 	m->shared->version = ++m->shared->writes;
 }

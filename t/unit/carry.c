@@ -101,7 +101,6 @@ static void carry_oldest(void)
 static void said_meanwhile(void **state)
 {
 	struct mailbox_ref ref = {0};
-	struct files *f = (struct files *)box;
 	uint64_t segment;
 
 	(void)state;
@@ -111,7 +110,7 @@ static void said_meanwhile(void **state)
 		if (back != 0) {
 			assert_int_equal(box->ops->remove(box, "client2", &ref, &e), 0);
 		}
-		assert_int_equal(journal_seal(f->journal, &segment, &e), 0);
+		assert_int_equal(journal_seal(((struct files *)box)->journal, &segment, &e), 0);
 		if (back != 0) {
 			assert_int_equal(post(&(struct letter){.title = "B",
 						 .content = "small",
