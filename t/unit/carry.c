@@ -98,37 +98,52 @@ static void carry_oldest(void)
 
 /* What is said of a message while its mailbox is carried over stays the last that is said of it,
  * though it stands ahead of what was carried. */
-static void said_meanwhile(void **state)
+static void say_meanwhile(bool back, bool far)
 {
 	struct mailbox_ref ref = {0};
 	uint64_t segment;
 
+	assert_int_equal(deliver("B", "small", "client2"), 0);
+	memcpy(ref.id, last.id, sizeof ref.id);
+	if (back) {
+		assert_int_equal(box->ops->remove(box, "client2", &ref, &e), 0);
+	}
+	assert_int_equal(journal_seal(((struct files *)box)->journal, &segment, &e), 0);
+	if (back) { /* it comes back under its id */
+		assert_int_equal(
+			post(&(struct letter){
+				.title = "B", .content = "small", .to = "client2", .id = ref.id}),
+			0);
+	} else {
+		assert_int_equal(box->ops->remove(box, "client2", &ref, &e), 0);
+	}
+	if (far) { /* what is carried is put into a later segment yet */
+		struct journal *j = ((struct files *)box)->journal;
+		journal_slot(j, j->state->next - 1)->sealed = true;
+	}
+}
+
+static void said_meanwhile(void **state)
+{
 	(void)state;
-	for (int back = 0; back < 2; back++) { /* does it come back under its id? */
-		assert_int_equal(deliver("B", "small", "client2"), 0);
-		memcpy(ref.id, last.id, sizeof ref.id);
-		if (back != 0) {
-			assert_int_equal(box->ops->remove(box, "client2", &ref, &e), 0);
-		}
-		assert_int_equal(journal_seal(((struct files *)box)->journal, &segment, &e), 0);
-		if (back != 0) {
-			assert_int_equal(post(&(struct letter){.title = "B",
-						 .content = "small",
-						 .to = "client2",
-						 .id = ref.id}),
-				0);
-		} else {
-			assert_int_equal(box->ops->remove(box, "client2", &ref, &e), 0);
-		}
+	for (int way = 0; way < 4; way++) {
+		bool back = way % 2 != 0, far = way / 2 != 0;
+		say_meanwhile(back, far);
 		for (int again = 0; again < 3; again++) {
 			carry_oldest();
 			assert_int_equal(list("client2"), back);
-			crash_and_recover();
-			assert_int_equal(list("client2"), back);
+			if (!far) {
+				crash_and_recover();
+				assert_int_equal(list("client2"), back);
+			}
 		}
 		settle();
 		assert_int_equal(list("client2"), back);
 		assert_int_equal(files_of("client2"), back);
+		crash_and_recover();
+		assert_int_equal(list("client2"), back);
+		assert_int_equal(remove_all("client2"), 0);
+		settle();
 	}
 }
 
