@@ -96,7 +96,7 @@ def told(number):
 def go_through(jobs):
     """Do them, each of which prints what it found: in their order, or of all calls as many at a time as there are
     processors."""
-    if not ALL:
+    if not ALL and not EACH:
         for job in jobs:
             job()
         return
