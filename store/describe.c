@@ -31,24 +31,30 @@ static int content_agrees(int fd, uint8_t *buf, size_t cap, size_t content_at, u
 }
 
 /* The id and the exact time that were stored with the message, or an id made of what identifies it
- * in this folder, and the time of its text (which says nothing of its zone). Was it stored? */
-static bool find_id(int fd, const char *name, struct mailbox_meta *meta)
+ * in this folder, and the time of its text (which says nothing of its zone). 0, or -1 when the disk
+ * would not tell: it would be another message by another id. *has_id: was it stored? */
+static int find_id(int fd, const char *name, struct mailbox_meta *meta, bool *has_id)
 {
 	struct hash h;
 	uint8_t digest[HASH_BYTES], stored[SPOOL_XATTR_BYTES];
+	ssize_t n = fd < 0 ? 0 : fgetxattr(fd, SPOOL_XATTR, stored, sizeof stored);
 
-	if (fd >= 0 && fgetxattr(fd, SPOOL_XATTR, stored, sizeof stored) == sizeof stored) {
+	*has_id = n == sizeof stored;
+	if (n < 0 && file_errno_code(EX_OK) == EX_TEMPFAIL) {
+		return -1;
+	}
+	if (*has_id) {
 		struct cursor c = cursor_over(stored + MAILBOX_ID_BYTES, 8);
 		memcpy(meta->id, stored, sizeof meta->id);
 		meta->time_us = (int64_t)get_u64le(&c);
-		return true;
+		return 0;
 	}
 	hash_begin(&h);
 	hash_add(&h, &meta->time_us, sizeof meta->time_us);
 	hash_add(&h, name, strlen(name));
 	hash_end(&h, digest);
 	memcpy(meta->id, digest, sizeof meta->id);
-	return false;
+	return 0;
 }
 
 static void describe_damaged(const char *name, const struct stat *st, struct mailbox_meta *meta)
@@ -92,17 +98,16 @@ int box_describe(const struct box *b, const struct box_scan *scan, const char *n
 	}
 	if (fd < 0 && (errno == EACCES || errno == EPERM)) {
 		describe_damaged(name, st, meta);
-		*has_id = find_id(fd, name, meta);
+		(void)find_id(fd, name, meta, has_id);
 		return 1;
 	}
 	if (fd < 0 || fstat(fd, st) != 0) {
 		rc = err_sys(e, EX_TEMPFAIL, "cannot open a message");
 	} else if (!S_ISREG(st->st_mode)) {
 		rc = 0;
-	} else if (describe_open(scan, fd, name, buf, meta, st) != 0) {
+	} else if (describe_open(scan, fd, name, buf, meta, st) != 0 ||
+		   find_id(fd, name, meta, has_id) != 0) {
 		rc = err_sys(e, EX_TEMPFAIL, "cannot read a message");
-	} else {
-		*has_id = find_id(fd, name, meta);
 	}
 	if (fd >= 0) {
 		(void)close(fd);

@@ -86,7 +86,7 @@ int index_look(struct index *ix, int dir, struct err *e);
 void index_close(struct index *ix);
 /* Take the lock, waiting; closing releases it. 0 or -1. */
 int index_lock(const struct index *ix, bool exclusive, struct err *e);
-void index_unlock(const struct index *ix);
+void index_unlock(struct index *ix); /* where that fails the index is closed */
 
 /* 0; 1 when there is no sound header; -1 (errno) when it cannot be read. But for 0, *h is zero,
  * which is never current. */

@@ -81,8 +81,8 @@ class Look(Fault):
 
 class Lost(Fault):
     """A listing when the indexes are gone, which is refused with the reason, too. A file that may not be read is
-    damaged."""
-    spares = ("EACCES",)
+    damaged, and one whose attributes cannot be had is known by another id."""
+    spares = ("EACCES", "EOPNOTSUPP")
 
     def told(self, result):
         return self.model.learn(result.out)

@@ -11,6 +11,8 @@
 static int deny_write, deny_read; /* errno; 0: as it is */
 static int deny_behind;           /* so often it can be had before that */
 static int deny_message;          /* of a message's file */
+static int deny_attribute;        /* of any file */
+static int deny_unlock;
 static const char *message_name;
 static void (*on_sync)(void); /* called once, when the journal is synced */
 
@@ -28,6 +30,20 @@ int denied_openat(int dir, const char *path, int flags, mode_t mode)
 	return why != 0 ? -1 : (int)syscall(SYS_openat, dir, path, flags, mode);
 }
 
+ssize_t denied_fgetxattr(int fd, const char *name, void *p, size_t n) __asm__("fgetxattr");
+ssize_t denied_fgetxattr(int fd, const char *name, void *p, size_t n)
+{
+	errno = deny_attribute;
+	return deny_attribute != 0 ? -1 : (ssize_t)syscall(SYS_fgetxattr, fd, name, p, n);
+}
+
+int denied_flock(int fd, int how) __asm__("flock");
+int denied_flock(int fd, int how)
+{
+	errno = how == LOCK_UN ? deny_unlock : 0;
+	return errno != 0 ? -1 : (int)syscall(SYS_flock, fd, how);
+}
+
 int watched_fdatasync(int fd) __asm__("fdatasync");
 int watched_fdatasync(int fd)
 {
@@ -42,7 +58,7 @@ int watched_fdatasync(int fd)
 
 static int open_allowed(void **state)
 {
-	deny_write = deny_read = deny_behind = deny_message = 0;
+	deny_write = deny_read = deny_behind = deny_message = deny_attribute = deny_unlock = 0;
 	message_name = NULL;
 	stay_unsettled = false;
 	on_sync = NULL;
@@ -189,6 +205,64 @@ static void file_denied(void **state)
 	assert_int_equal(unlinkat(folder.fd, "client1/.index", 0), 0);
 	assert_int_equal(list("client1"), 2);
 	assert_true(row_holds("client1", 0, "<one>"));
+}
+
+/* A message has the id that stands beside its text: if that cannot be read just now, it is not
+ * listed under another one. */
+static void attribute_denied(void **state)
+{
+	uint8_t id[MAILBOX_ID_BYTES];
+
+	(void)state;
+	assert_int_equal(deliver("T", "text", "client1"), 0);
+	memcpy(id, last.id, sizeof id);
+	assert_int_equal(unlinkat(folder.fd, "client1/.index", 0), 0);
+	deny_attribute = EIO;
+	assert_refused(box->ops->list(box, "client1", NULL, visit_row, NULL, &e), e, EX_TEMPFAIL);
+	assert_contains(e.text, strerror(EIO));
+	deny_attribute = 0;
+	assert_int_equal(copies("client1", id), 1);
+	/* where there are none it has one of its own */
+	assert_int_equal(unlinkat(folder.fd, "client1/.index", 0), 0);
+	deny_attribute = EOPNOTSUPP;
+	assert_int_equal(copies("client1", id), 0);
+	assert_int_equal(rows_n, 1);
+	assert_true(row_holds("client1", 0, "text"));
+}
+
+static int read_listed(void *arg, const struct mailbox_meta *meta, const struct mailbox_ref *ref)
+{
+	struct mailbox_reader *r;
+	uint64_t size;
+	int rc = box->ops->open(box, "client1", ref, &r, &size, &e);
+
+	(void)meta;
+	if (rc == 0) {
+		box->ops->done(r);
+		*(int *)arg += 1;
+	}
+	return rc;
+}
+
+/* Whoever cannot give a lock back does not wait for himself, nor anybody for him. */
+static void unlock_denied(void **state)
+{
+	int read = 0;
+
+	(void)state;
+	(void)alarm(60); /* or it would wait for good */
+	deny_unlock = EIO;
+	deliver_three();
+	assert_int_equal(box->ops->list(box, "client1", NULL, read_listed, &read, &e), 0);
+	assert_int_equal(read, 3);
+	assert_int_equal(list("client1"), 3);
+	assert_refused(box->ops->remove(box, "client1", &rows[0].ref, &e), e, EX_TEMPFAIL);
+	assert_contains(e.text, strerror(EIO));
+	assert_int_equal(list("client1"), 2); /* the journal has it that it is gone */
+	deny_unlock = 0;
+	settle();
+	assert_int_equal(list("client1"), 2);
+	(void)alarm(0);
 }
 
 static void replace_file(void)
@@ -364,6 +438,8 @@ int main(void)
 			limit_unknown),
 		T_INDEX("a file that goes is skipped, one that may not be read is damaged",
 			file_denied),
+		T_INDEX("an id that cannot be read is not made up", attribute_denied),
+		T_INDEX("a lock that cannot be given back stops nobody", unlock_denied),
 		T_INDEX("a file that took the place of a message is not removed with it",
 			replaced_meanwhile),
 		T_INDEX("what the journal never had becomes no file", never_committed),
