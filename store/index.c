@@ -83,8 +83,8 @@ int index_lock(const struct index *ix, bool exclusive, struct err *e)
 	return rc == 0 ? 0 : err_sys(e, EX_TEMPFAIL, "cannot lock .index");
 }
 
-/* A lock that cannot be given back would have everybody wait for good, this process too: it goes with
- * the file. */
+/* A lock that cannot be given back would have everybody wait for good, this process too: it goes
+ * with the file. */
 void index_unlock(struct index *ix)
 {
 	if (ix->fd >= 0 && flock(ix->fd, LOCK_UN) != 0) {
