@@ -350,7 +350,7 @@ static int run(char *step, struct err *e)
 		return 0;
 	}
 	if (strcmp(f[0], "crash") == 0) {
-		if (counting) { /* what a process writes of itself at its end is none of the store's */
+		if (counting) { /* what a process writes of itself at its end is not the store's */
 			set_mark();
 		}
 		_exit(0);
