@@ -132,7 +132,7 @@ is "... the server's key in it is the server's" "$(cut -d / -f 4 o | tr _- /+)" 
 left=$(($(cut -d / -f 6 o) - now - 5 * 3600))
 ok "... it expires in 5 hours" test $left -ge 0 -a $left -le 20
 like "... stderr tells what eva runs" "$(cat e)" 'eva runs .smtp361 join'
-ok "... the file does not hold the secret" must_fail 1 grep -qF "$(cut -d / -f 5 o)" $file
+ok "... the file does not hold the secret" must_fail 1 grep -qF -e "$(cut -d / -f 5 o)" $file
 is "... eva is listed as invited" "$(row eva)" "eva	none	both	invited	-"
 ok "... the mailbox is made, 0700" test "$(stat -c %a eva)" = 700
 run "$SMTP361" user invite client1 -s '[::1]:5'
