@@ -41,6 +41,10 @@ for program in "$BUILD"/t/unit/*; do
 	renumber "$module" "$TESTS" <"$HOME_DIR/unit" >"$HOME_DIR/unit.tap"
 	cat "$HOME_DIR/unit.tap"
 	sed 's/^/# /' "$HOME_DIR/unit.err"
+	[ "$rc" = 0 ] || { # prove shows it without -v, too
+		grep -A 6 '^not ok' "$HOME_DIR/unit.tap"
+		tail -n 40 "$HOME_DIR/unit.err"
+	} >&2
 	planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$HOME_DIR/unit" | head -n 1)
 	ran=$(grep -Ec '^(not )?ok ' "$HOME_DIR/unit.tap")
 	failed=$(grep -c '^not ok ' "$HOME_DIR/unit.tap")

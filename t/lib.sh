@@ -46,6 +46,8 @@ report() { # PASSED? TITLE
 	fi
 }
 diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
+# the same of a failure: prove shows it without -v, too
+why() { diag "$@" >&2; }
 
 ok() { # TITLE COMMAND...
 	title=$1
@@ -54,8 +56,8 @@ ok() { # TITLE COMMAND...
 		report 0 "$title"
 	else
 		report 1 "$title"
-		diag "failed: $*"
-		head -c 2000 "$HOME_DIR/.ok" | sed 's/^/# /'
+		why "failed: $*"
+		head -c 2000 "$HOME_DIR/.ok" | sed 's/^/# /' >&2
 	fi
 }
 is() { # TITLE GOT WANT
@@ -63,8 +65,8 @@ is() { # TITLE GOT WANT
 		report 0 "$1"
 	else
 		report 1 "$1"
-		diag "got:  $2"
-		diag "want: $3"
+		why "got:  $2"
+		why "want: $3"
 	fi
 }
 like() { # TITLE GOT EXTENDED-REGEX
@@ -72,8 +74,8 @@ like() { # TITLE GOT EXTENDED-REGEX
 		report 0 "$1"
 	else
 		report 1 "$1"
-		diag "got:  $2"
-		diag "want something like: $3"
+		why "got:  $2"
+		why "want something like: $3"
 	fi
 }
 # judged TITLE COMMAND...: a program that judges much in one process: each line of its output is
@@ -82,17 +84,18 @@ judged() {
 	title=$1
 	shift
 	rc=0
+	told=diag
 	"$@" >"$HOME_DIR/.judged" 2>"$HOME_DIR/.judged.err" </dev/null || rc=$?
 	while IFS= read -r line; do
 		case $line in
-		'ok '*) report 0 "${line#ok }" ;;
-		'not ok '*) report 1 "${line#not ok }" ;;
+		'ok '*) report 0 "${line#ok }" && told=diag ;;
+		'not ok '*) report 1 "${line#not ok }" && told=why ;;
 		'skip '*) skip "${line#skip }" "not here" ;;
-		*) diag "${line#\# }" ;;
+		*) $told "${line#\# }" ;;
 		esac
 	done <"$HOME_DIR/.judged"
 	report $rc "$title"
-	[ $rc = 0 ] || diag "exit code $rc: $(tail -n 15 "$HOME_DIR/.judged.err")"
+	[ $rc = 0 ] || why "exit code $rc: $(tail -n 15 "$HOME_DIR/.judged.err")"
 }
 skip() { # TITLE WHY: one test that cannot run here
 	TESTS=$((TESTS + 1))
