@@ -10,7 +10,7 @@
 #
 # Everything is made in $HOME_DIR and removed at the end, and every process started here is ended.
 set -u
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=${TOP:-$(cd "$(dirname "$0")/.." && pwd)} # TOP: of what is not in t/ itself
 . "$ROOT/t/settled.sh"
 SMTP361=${SMTP361:-$ROOT/smtp361}
 BUILD=${BUILD:-$ROOT/build}

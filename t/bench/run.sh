@@ -12,6 +12,7 @@ BUILD=${BUILD:-$here/../../build}
 TMPDIR=$(cd "${BENCH_DIR:-$BUILD}" && pwd) || exit 66
 export SMTP361 BUILD TMPDIR
 STATIC=$(dirname "$SMTP361")/smtp361.static
+TOP=$(cd "$here/../.." && pwd)
 # shellcheck source=../lib.sh
 . "$here/../lib.sh"
 # shellcheck source=postfix.sh
