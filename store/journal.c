@@ -163,6 +163,9 @@ static int make_ready(
 	static uint8_t zeros[1 << 14]; /* not const: it takes no room in the program */
 	uint64_t far = end + ROOM_AHEAD < SEGMENT_BYTES ? end + ROOM_AHEAD : SEGMENT_BYTES;
 
+	if (slot->ready >= end + ROOM_AHEAD / 2) {
+		return 0; /* a file that grows with each record costs each sync its length, too */
+	}
 	while (slot->ready < far) {
 		size_t n = far - slot->ready < sizeof zeros ? (size_t)(far - slot->ready)
 							    : sizeof zeros;
