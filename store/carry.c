@@ -15,11 +15,6 @@ static int no_memory(struct err *e)
 	return err_set(e, EX_TEMPFAIL, "cannot settle: out of memory");
 }
 
-static int by_key(const void *a, const void *b)
-{
-	return memcmp(a, b, ENTRY_KEY);
-}
-
 static bool is_wanted(const struct carrying *c, const char *name)
 {
 	for (size_t i = 0; i < c->users->n; i++) {
@@ -70,7 +65,7 @@ static int append(struct carrying *c, struct err *e)
 static bool is_carried(const struct carrying *c, const uint8_t key[static ENTRY_KEY])
 {
 	return c->keys.n > 0 &&
-	       bsearch(key, c->keys.p, c->keys.n / ENTRY_KEY, ENTRY_KEY, by_key) != NULL;
+	       bsearch(key, c->keys.p, c->keys.n / ENTRY_KEY, ENTRY_KEY, entry_by_key) != NULL;
 }
 
 /* One record, for those of the users whom it names. */
@@ -129,7 +124,7 @@ static int carry_later(struct carrying *c, uint64_t from, struct err *e)
 	int rc = 0;
 
 	if (c->keys.n > 0) {
-		qsort(c->keys.p, c->keys.n / ENTRY_KEY, ENTRY_KEY, by_key);
+		qsort(c->keys.p, c->keys.n / ENTRY_KEY, ENTRY_KEY, entry_by_key);
 	}
 	while (rc == 0 && from < c->last.number) {
 		uint64_t to = c->last.number;

@@ -17,6 +17,11 @@ void entry_key(const struct mailbox_meta *meta, uint8_t out[static ENTRY_KEY])
 	memcpy(out, digest, ENTRY_KEY);
 }
 
+int entry_by_key(const void *a, const void *b)
+{
+	return memcmp(a, b, ENTRY_KEY);
+}
+
 int entry_put_delivered(struct buf *out, const struct mailbox_meta *meta, bool once,
 	const struct users_list *to, const struct buf *message)
 {

@@ -21,6 +21,8 @@ enum entry_kind { ENTRY_INLINED = 'D', ENTRY_SPOOLED = 'S', ENTRY_REMOVED = 'R' 
  * first bytes of SHA-256 over the id and the sender's name. */
 enum { ENTRY_KEY = 16 };
 void entry_key(const struct mailbox_meta *meta, uint8_t out[static ENTRY_KEY]);
+/* The order of what begins with a key, for qsort and bsearch. */
+int entry_by_key(const void *a, const void *b);
 
 struct entry {
 	enum entry_kind kind;

@@ -114,11 +114,6 @@ static int look_at_spool(void *arg, const char *name, struct err *e)
 	return 0;
 }
 
-static int by_key(const void *a, const void *b)
-{
-	return memcmp(a, b, ENTRY_KEY);
-}
-
 static int note_wanted(void *arg, const struct journal_mark *mark, const struct buf *payload,
 	bool done, struct err *e)
 {
@@ -130,7 +125,7 @@ static int note_wanted(void *arg, const struct journal_mark *mark, const struct 
 	(void)done;
 	(void)e;
 	if (entry_get(&entry, payload->p, payload->n) == 0 && entry.kind != ENTRY_REMOVED) {
-		key = bsearch(entry.key, s->keys.p, s->keys.n / ENTRY_KEY, ENTRY_KEY, by_key);
+		key = bsearch(entry.key, s->keys.p, s->keys.n / ENTRY_KEY, ENTRY_KEY, entry_by_key);
 		if (key != NULL) {
 			s->wanted[(size_t)(key - s->keys.p) / ENTRY_KEY] = true;
 		}
@@ -149,7 +144,7 @@ static int check_spool_keys(struct side *s, struct err *e)
 	if (n == 0) {
 		return 0;
 	}
-	qsort(s->keys.p, n, ENTRY_KEY, by_key);
+	qsort(s->keys.p, n, ENTRY_KEY, entry_by_key);
 	s->wanted = calloc(n, sizeof *s->wanted);
 	if (s->wanted == NULL) {
 		return err_set(e, EX_TEMPFAIL, "out of memory");

@@ -82,11 +82,6 @@ static int visit(void *arg, const struct journal_mark *mark, const struct buf *p
 	return add_message(p, &entry, mark, done, e);
 }
 
-static int by_key(const void *a, const void *b)
-{
-	return memcmp(a, b, ENTRY_KEY); /* both kinds begin with their key */
-}
-
 static int by_mark(const struct journal_mark *x, const struct journal_mark *y)
 {
 	int d = (x->number > y->number) - (x->number < y->number);
@@ -98,7 +93,7 @@ static int by_mark(const struct journal_mark *x, const struct journal_mark *y)
 static int by_key_and_age(const void *a, const void *b)
 {
 	const struct pending_message *x = a, *y = b;
-	int d = by_key(a, b);
+	int d = entry_by_key(a, b);
 
 	d = d != 0 ? d : by_mark(&x->first, &y->first);
 	return d != 0 ? d : by_mark(&x->mark, &y->mark);
@@ -107,7 +102,7 @@ static int by_key_and_age(const void *a, const void *b)
 static int removals_by_key_and_age(const void *a, const void *b)
 {
 	const struct pending_removal *x = a, *y = b;
-	int d = by_key(a, b);
+	int d = entry_by_key(a, b);
 
 	d = d != 0 ? d : by_mark(&x->first, &y->first);
 	return d != 0 ? d : by_mark(&x->mark, &y->mark);
@@ -119,7 +114,7 @@ static void drop_repeated(struct pending *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
-		if (n > 0 && by_key(&p->messages[n - 1], &p->messages[i]) == 0) {
+		if (n > 0 && entry_by_key(&p->messages[n - 1], &p->messages[i]) == 0) {
 			n--;
 		}
 		p->messages[n++] = p->messages[i];
@@ -132,7 +127,7 @@ static void drop_repeated_removals(struct pending *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->removed_n; i++) {
-		if (n > 0 && by_key(&p->removed[n - 1], &p->removed[i]) == 0) {
+		if (n > 0 && entry_by_key(&p->removed[n - 1], &p->removed[i]) == 0) {
 			n--;
 		}
 		p->removed[n++] = p->removed[i];
@@ -176,7 +171,7 @@ static const struct pending_removal *find_removal(
 {
 	return p->removed_n == 0
 		       ? NULL
-		       : bsearch(key, p->removed, p->removed_n, sizeof *p->removed, by_key);
+		       : bsearch(key, p->removed, p->removed_n, sizeof *p->removed, entry_by_key);
 }
 
 bool pending_has_removed(const struct pending *p, const uint8_t key[static ENTRY_KEY])
@@ -193,7 +188,8 @@ bool pending_is_removed(const struct pending *p, const struct pending_message *m
 
 struct pending_message *pending_find(const struct pending *p, const uint8_t key[static ENTRY_KEY])
 {
-	return p->n == 0 ? NULL : bsearch(key, p->messages, p->n, sizeof *p->messages, by_key);
+	return p->n == 0 ? NULL
+			 : bsearch(key, p->messages, p->n, sizeof *p->messages, entry_by_key);
 }
 
 void pending_record(

@@ -109,11 +109,6 @@ struct wanting {
 	uint8_t *wanted;        /* a byte for each */
 };
 
-static int by_key(const void *a, const void *b)
-{
-	return memcmp(a, b, ENTRY_KEY);
-}
-
 static int want(void *arg, const struct journal_mark *mark, const struct buf *payload, bool done,
 	struct err *e)
 {
@@ -125,7 +120,8 @@ static int want(void *arg, const struct journal_mark *mark, const struct buf *pa
 	(void)done;
 	(void)e;
 	if (entry_get(&entry, payload->p, payload->n) == 0 && entry.kind != ENTRY_REMOVED) {
-		found = bsearch(entry.key, w->keys->p, w->keys->n / ENTRY_KEY, ENTRY_KEY, by_key);
+		found = bsearch(
+			entry.key, w->keys->p, w->keys->n / ENTRY_KEY, ENTRY_KEY, entry_by_key);
 		if (found != NULL) {
 			w->wanted[(size_t)(found - w->keys->p) / ENTRY_KEY] = 1;
 		}
@@ -144,7 +140,7 @@ static int drop_wanted(void *arg, struct buf *keys, struct err *e)
 	if (w.wanted == NULL) {
 		return err_set(e, EX_TEMPFAIL, "out of memory");
 	}
-	qsort(keys->p, keys->n / ENTRY_KEY, ENTRY_KEY, by_key);
+	qsort(keys->p, keys->n / ENTRY_KEY, ENTRY_KEY, entry_by_key);
 	rc = journal_each(f->journal, 0, UINT64_MAX, want, &w, e);
 	for (size_t i = 0; i < keys->n / ENTRY_KEY; i++) {
 		if (w.wanted[i] == 0) {

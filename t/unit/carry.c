@@ -4,23 +4,6 @@
 
 #include "../../store/carry.h"
 
-static int settle_setup(void **state)
-{
-	stay_unsettled = true;
-	return open_store(state);
-}
-
-static int settle_drop(void **state)
-{
-	stay_unsettled = false;
-	return close_store(state);
-}
-
-#define T_SETTLE(title, function)                                \
-	{                                                        \
-		title, function, settle_setup, settle_drop, NULL \
-	}
-
 static void break_box(void)
 {
 	assert_int_equal(renameat(folder.fd, "client2", folder.fd, "aside"), 0);
@@ -250,13 +233,14 @@ static void taken_away(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_SETTLE("a mailbox that cannot be written gets its mail later, the others theirs",
+		T_UNSETTLED(
+			"a mailbox that cannot be written gets its mail later, the others theirs",
 			one_broken),
-		T_SETTLE("and when a segment has mail for it alone", alone_in_its_segment),
-		T_SETTLE("and when its folder takes no names", immutable),
-		T_SETTLE("what is said meanwhile stays said when a mailbox is carried over",
+		T_UNSETTLED("and when a segment has mail for it alone", alone_in_its_segment),
+		T_UNSETTLED("and when its folder takes no names", immutable),
+		T_UNSETTLED("what is said meanwhile stays said when a mailbox is carried over",
 			said_meanwhile),
-		T_SETTLE("a mailbox that is taken away takes its mail with it", taken_away),
+		T_UNSETTLED("a mailbox that is taken away takes its mail with it", taken_away),
 	};
 	return RUN(tests);
 }

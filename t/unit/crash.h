@@ -12,6 +12,27 @@
 
 #include "../../store/journal_state.h"
 
+/* --- a store in which what is delivered stays in the journal --- */
+
+static inline int open_unsettled(void **state)
+{
+	stay_unsettled = true;
+	return open_store(state);
+}
+
+static inline int close_unsettled(void **state)
+{
+	stay_unsettled = false;
+	return close_store(state);
+}
+
+#define T_UNSETTLED(title, function)                                   \
+	{                                                              \
+		title, function, open_unsettled, close_unsettled, NULL \
+	}
+
+/* --- one process --- */
+
 enum { DIED = 99, CALLS_MAX = 300 };
 
 static int due;     /* which call is the last; 0: none */

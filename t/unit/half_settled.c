@@ -18,20 +18,13 @@ int denied_openat(int dir, const char *path, int flags, mode_t mode)
 static int half_setup(void **state)
 {
 	denied = NULL;
-	stay_unsettled = true;
 	fail_syncs = false;
-	return open_store(state);
+	return open_unsettled(state);
 }
 
-static int half_drop(void **state)
-{
-	stay_unsettled = false;
-	return close_store(state);
-}
-
-#define T_HALF(title, function)                              \
-	{                                                    \
-		title, function, half_setup, half_drop, NULL \
+#define T_HALF(title, function)                                    \
+	{                                                          \
+		title, function, half_setup, close_unsettled, NULL \
 	}
 
 static void copy_file(const char *from, const char *to)

@@ -13,23 +13,6 @@ ssize_t failing_pread(int fd, void *p, size_t n, off_t at)
 	return (ssize_t)syscall(SYS_pread64, fd, p, n, at);
 }
 
-static int unread_setup(void **state)
-{
-	stay_unsettled = true;
-	return open_store(state);
-}
-
-static int unread_drop(void **state)
-{
-	stay_unsettled = false;
-	return close_store(state);
-}
-
-#define T_UNREAD(title, function)                                \
-	{                                                        \
-		title, function, unread_setup, unread_drop, NULL \
-	}
-
 enum { LETTERS = 4 };
 
 static uint8_t ids[LETTERS + 1][MAILBOX_ID_BYTES];
@@ -151,10 +134,10 @@ static void settled(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_UNREAD("a read that fails in a removal", removed_unsettled),
-		T_UNREAD("and in one of a file", removed_settled),
-		T_UNREAD("and in a look at a folder", listed),
-		T_UNREAD("and in settling", settled),
+		T_UNSETTLED("a read that fails in a removal", removed_unsettled),
+		T_UNSETTLED("and in one of a file", removed_settled),
+		T_UNSETTLED("and in a look at a folder", listed),
+		T_UNSETTLED("and in settling", settled),
 	};
 	return RUN(tests);
 }

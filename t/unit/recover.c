@@ -2,23 +2,6 @@
  * journal has is listed after any death. */
 #include "crash.h"
 
-static int recover_setup(void **state)
-{
-	stay_unsettled = true;
-	return open_store(state);
-}
-
-static int recover_drop(void **state)
-{
-	stay_unsettled = false;
-	return close_store(state);
-}
-
-#define T_RECOVER(title, function)                                 \
-	{                                                          \
-		title, function, recover_setup, recover_drop, NULL \
-	}
-
 static char large[100001];
 
 static void fill_large(void)
@@ -187,14 +170,14 @@ static void clock_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_RECOVER("drafts of the dead are swept, of the living kept", drafts_swept),
-		T_RECOVER("large messages stay in the spool until they are settled", wanted_stay),
-		T_RECOVER("what is not ours in the spool is left alone", foreign_in_spool),
-		T_RECOVER("a symlink in a message's place is not followed", planted_name),
-		T_RECOVER("recovery beside deliveries and settling loses and doubles nothing",
+		T_UNSETTLED("drafts of the dead are swept, of the living kept", drafts_swept),
+		T_UNSETTLED("large messages stay in the spool until they are settled", wanted_stay),
+		T_UNSETTLED("what is not ours in the spool is left alone", foreign_in_spool),
+		T_UNSETTLED("a symlink in a message's place is not followed", planted_name),
+		T_UNSETTLED("recovery beside deliveries and settling loses and doubles nothing",
 			beside_deliveries),
-		T_RECOVER("a mailbox that cannot be looked at is so alone", one_unreadable),
-		T_RECOVER("the clock goes on from what the journal has", clock_goes_on),
+		T_UNSETTLED("a mailbox that cannot be looked at is so alone", one_unreadable),
+		T_UNSETTLED("the clock goes on from what the journal has", clock_goes_on),
 	};
 	return RUN(tests);
 }

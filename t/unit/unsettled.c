@@ -7,23 +7,16 @@
 
 static uint8_t id[MAILBOX_ID_BYTES];
 
-static int unsettled_setup(void **state)
+static int sent_setup(void **state)
 {
-	stay_unsettled = true;
 	body = "once and no more";
 	sender = "client1";
-	return open_store(state);
+	return open_unsettled(state);
 }
 
-static int unsettled_drop(void **state)
-{
-	stay_unsettled = false;
-	return close_store(state);
-}
-
-#define T_UNSETTLED(title, function)                                   \
-	{                                                              \
-		title, function, unsettled_setup, unsettled_drop, NULL \
+#define T_SENT(title, function)                                    \
+	{                                                          \
+		title, function, sent_setup, close_unsettled, NULL \
 	}
 
 /* Found by its id alone, and read, as a client that lists nothing does. */
@@ -446,22 +439,19 @@ static void of_two_senders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T_UNSETTLED("by an index from before its settling a message is found",
+		T_SENT("by an index from before its settling a message is found",
 			index_from_before),
-		T_UNSETTLED(
-			"and when another stands in the journal at its place", index_older_still),
-		T_UNSETTLED("an index damaged at any byte loses no message of the journal",
+		T_SENT("and when another stands in the journal at its place", index_older_still),
+		T_SENT("an index damaged at any byte loses no message of the journal",
 			index_damaged),
-		T_UNSETTLED("nor one that goes while somebody delivers", index_lost_meanwhile),
-		T_UNSETTLED(
-			"one that is half written keeps the order of arrival", index_half_written),
-		T_UNSETTLED("files emptied, cut and zeroed by a power cut are written again",
+		T_SENT("nor one that goes while somebody delivers", index_lost_meanwhile),
+		T_SENT("one that is half written keeps the order of arrival", index_half_written),
+		T_SENT("files emptied, cut and zeroed by a power cut are written again",
 			files_spoiled),
-		T_UNSETTLED(
-			"a message that was removed may come back under its id", removed_and_back),
-		T_UNSETTLED("one id in two segments is settled twice", one_id_in_two_segments),
-		T_UNSETTLED("one that is refused harms none of the same id", same_id_refused),
-		T_UNSETTLED("equal ids of two senders are two messages", of_two_senders),
+		T_SENT("a message that was removed may come back under its id", removed_and_back),
+		T_SENT("one id in two segments is settled twice", one_id_in_two_segments),
+		T_SENT("one that is refused harms none of the same id", same_id_refused),
+		T_SENT("equal ids of two senders are two messages", of_two_senders),
 	};
 	return RUN(tests);
 }
