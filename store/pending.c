@@ -6,9 +6,13 @@ static int no_memory(struct err *e)
 	return err_set(e, EX_TEMPFAIL, "out of memory");
 }
 
-static struct journal_mark first_of(const struct entry *entry, const struct journal_mark *mark)
+static struct pending_said said_by(const struct entry *entry, const struct journal_mark *mark)
 {
-	return entry->first.number != 0 ? entry->first : *mark;
+	struct pending_said said = {
+		.mark = *mark, .first = entry->first.number != 0 ? entry->first : *mark};
+
+	memcpy(said.key, entry->key, sizeof said.key);
+	return said;
 }
 
 static int add_removed(struct pending *p, const struct entry *entry,
@@ -23,9 +27,7 @@ static int add_removed(struct pending *p, const struct entry *entry,
 		p->removed = more;
 		p->removed_cap = cap;
 	}
-	p->removed[p->removed_n] =
-		(struct pending_removal){.mark = *mark, .first = first_of(entry, mark)};
-	memcpy(p->removed[p->removed_n++].key, entry->key, ENTRY_KEY);
+	p->removed[p->removed_n++] = said_by(entry, mark);
 	return 0;
 }
 
@@ -42,8 +44,7 @@ static int add_message(struct pending *p, const struct entry *entry,
 		.source_n = strlen(entry->meta.source),
 		.title = entry->meta.title,
 		.title_n = strlen(entry->meta.title)};
-	struct pending_message m = {.mark = *mark,
-		.first = first_of(entry, mark),
+	struct pending_message m = {.said = said_by(entry, mark),
 		.record = p->records.n,
 		.place = UINT64_MAX,
 		.done = done};
@@ -57,7 +58,6 @@ static int add_message(struct pending *p, const struct entry *entry,
 		p->messages = more;
 		p->cap = cap;
 	}
-	memcpy(m.key, entry->key, sizeof m.key);
 	memcpy(r.id, entry->meta.id, sizeof r.id);
 	if (index_encode(&p->records, &r) != 0) {
 		return no_memory(e);
@@ -92,47 +92,30 @@ static int by_mark(const struct journal_mark *x, const struct journal_mark *y)
 /* What was said later is behind; of one that was carried over, the later one. */
 static int by_key_and_age(const void *a, const void *b)
 {
-	const struct pending_message *x = a, *y = b;
+	const struct pending_said *x = a, *y = b;
 	int d = entry_by_key(a, b);
 
 	d = d != 0 ? d : by_mark(&x->first, &y->first);
 	return d != 0 ? d : by_mark(&x->mark, &y->mark);
 }
 
-static int removals_by_key_and_age(const void *a, const void *b)
+/* Sorted, of each key what was said last: one that was carried over stands where it was, too. How
+ * many are left. */
+static size_t keep_last(void *all, size_t n, size_t size)
 {
-	const struct pending_removal *x = a, *y = b;
-	int d = entry_by_key(a, b);
+	char *p = all;
+	size_t left = 0;
 
-	d = d != 0 ? d : by_mark(&x->first, &y->first);
-	return d != 0 ? d : by_mark(&x->mark, &y->mark);
-}
-
-/* One that was carried over to a later segment stands there, too: that one counts. */
-static void drop_repeated(struct pending *p)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->n; i++) {
-		if (n > 0 && entry_by_key(&p->messages[n - 1], &p->messages[i]) == 0) {
-			n--;
-		}
-		p->messages[n++] = p->messages[i];
+	if (n > 0) {
+		qsort(all, n, size, by_key_and_age);
 	}
-	p->n = n;
-}
-
-static void drop_repeated_removals(struct pending *p)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < p->removed_n; i++) {
-		if (n > 0 && entry_by_key(&p->removed[n - 1], &p->removed[i]) == 0) {
-			n--;
+	for (size_t i = 0; i < n; i++) {
+		if (left > 0 && entry_by_key(p + (left - 1) * size, p + i * size) == 0) {
+			left--;
 		}
-		p->removed[n++] = p->removed[i];
+		memmove(p + left++ * size, p + i * size, size);
 	}
-	p->removed_n = n;
+	return left;
 }
 
 int pending_load(struct pending *p, struct journal *j, const char *user, struct err *e)
@@ -147,14 +130,8 @@ int pending_load(struct pending *p, struct journal *j, const char *user, struct 
 		oldest = journal_oldest(j);
 		rc = journal_each(j, 0, UINT64_MAX, visit, p, e);
 	} while (rc == 0 && journal_oldest(j) != oldest);
-	if (p->n > 0) {
-		qsort(p->messages, p->n, sizeof *p->messages, by_key_and_age);
-		drop_repeated(p);
-	}
-	if (p->removed_n > 0) {
-		qsort(p->removed, p->removed_n, sizeof *p->removed, removals_by_key_and_age);
-		drop_repeated_removals(p);
-	}
+	p->n = keep_last(p->messages, p->n, sizeof *p->messages);
+	p->removed_n = keep_last(p->removed, p->removed_n, sizeof *p->removed);
 	return rc == 0 ? 0 : -1;
 }
 
@@ -166,7 +143,7 @@ void pending_free(struct pending *p)
 	*p = (struct pending){0};
 }
 
-static const struct pending_removal *find_removal(
+static const struct pending_said *find_removal(
 	const struct pending *p, const uint8_t key[static ENTRY_KEY])
 {
 	return p->removed_n == 0
@@ -181,9 +158,9 @@ bool pending_has_removed(const struct pending *p, const uint8_t key[static ENTRY
 
 bool pending_is_removed(const struct pending *p, const struct pending_message *m)
 {
-	const struct pending_removal *removal = find_removal(p, m->key);
+	const struct pending_said *removal = find_removal(p, m->said.key);
 
-	return removal != NULL && by_mark(&removal->first, &m->first) > 0;
+	return removal != NULL && by_mark(&removal->first, &m->said.first) > 0;
 }
 
 struct pending_message *pending_find(const struct pending *p, const uint8_t key[static ENTRY_KEY])

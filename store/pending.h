@@ -7,25 +7,25 @@
 #include "index.h"
 #include "journal.h"
 
-struct pending_message {
+/* What is said of a message: it was delivered, or removed. */
+struct pending_said {
 	uint8_t key[ENTRY_KEY];
-	struct journal_mark mark,
-		first;  /* where it stands; and stood, ahead of being carried over */
-	size_t record;  /* its index record, in pending.records */
-	uint64_t place; /* where the list had it; UINT64_MAX: nowhere */
-	bool done;      /* whoever delivers it has listed it, or is dead; else he will */
-	bool seen;      /* the folder has it */
+	struct journal_mark mark;  /* where it stands; */
+	struct journal_mark first; /* and stood, ahead of being carried over */
 };
 
-struct pending_removal {
-	uint8_t key[ENTRY_KEY];
-	struct journal_mark mark, first;
+struct pending_message {
+	struct pending_said said; /* first: both are sorted alike */
+	size_t record;            /* its index record, in pending.records */
+	uint64_t place;           /* where the list had it; UINT64_MAX: nowhere */
+	bool done;                /* whoever delivers it has listed it, or is dead; else he will */
+	bool seen;                /* the folder has it */
 };
 
 struct pending {
 	struct pending_message *messages; /* owned, by key */
 	size_t n, cap;
-	struct pending_removal *removed; /* owned, by key */
+	struct pending_said *removed; /* owned, by key */
 	size_t removed_n, removed_cap;
 	struct buf records; /* J records, encoded */
 	const char *user;

@@ -154,7 +154,8 @@ static int repair(struct rescan *rs, const struct pending_message *m, const char
 {
 	struct buf payload = {0};
 	struct entry entry;
-	int fd = -1, rc = journal_read(rs->scan->journal, m->mark.number, m->mark.at, &payload, e);
+	int fd = -1,
+	    rc = journal_read(rs->scan->journal, m->said.mark.number, m->said.mark.at, &payload, e);
 
 	if (rc == 0 &&
 		(entry_get(&entry, payload.p, payload.n) != 0 || entry.kind != ENTRY_INLINED)) {
