@@ -308,29 +308,45 @@ static int deliver_now(struct delivery *dl, struct err *e)
 	return rc;
 }
 
-/* Two that claim one id have the same. */
-static uint16_t *sending_of(const struct delivery *dl)
+/* One delivery's share in files_shared.sending: two that claim one id have the same. */
+struct sending {
+	uint64_t *slot, share;
+};
+
+static struct sending sending_of(const struct delivery *dl)
 {
 	struct cursor c = cursor_over(dl->meta.id, sizeof dl->meta.id);
+	uint64_t place = get_u64le(&c), tag = get_u64le(&c);
 
-	return &dl->f->shared->sending[get_u64le(&c) % FILES_SENDING];
+	return (struct sending){
+		.slot = &dl->f->shared->sending[place % FILES_SENDING],
+		.share = tag << 16 | 1,
+	};
+}
+
+/* May the journal have this id, while .sent lacks it? To look there is to read all of it: an id of
+ * somebody else's in the same place must not be the reason, or 32 senders look each hundredth time. */
+static bool may_be_journaled(const struct files *f, const struct sending *sending)
+{
+	uint64_t there = __atomic_load_n(sending->slot, __ATOMIC_ACQUIRE);
+
+	return (uint16_t)there > 1 || there == sending->share || files_is_sent_behind(f);
 }
 
 static int deliver_once(struct delivery *dl, bool *again, struct err *e)
 {
 	struct files *f = dl->f;
-	uint16_t *sending = sending_of(dl);
+	const struct sending sending = sending_of(dl);
 	struct sent s;
 	int rc = sent_claim(&s, f->root, dl->meta.source, dl->meta.id, again, e);
 
-	if (rc == 0 && !*again &&
-		(__atomic_load_n(sending, __ATOMIC_ACQUIRE) != 0 || files_is_sent_behind(f))) {
+	if (rc == 0 && !*again && may_be_journaled(f, &sending)) {
 		rc = files_journal_knows(f, dl->key, e);
 		*again = rc > 0;
 		rc = rc < 0 ? -1 : 0;
 	}
 	if (rc == 0 && !*again) {
-		(void)__atomic_add_fetch(sending, 1, __ATOMIC_ACQ_REL);
+		(void)__atomic_add_fetch(sending.slot, sending.share, __ATOMIC_ACQ_REL);
 		rc = deliver_now(dl, e);
 		if (rc == 0) {
 			if (sent_add(&s, dl->meta.id, NULL) != 0) {
@@ -338,7 +354,7 @@ static int deliver_once(struct delivery *dl, bool *again, struct err *e)
 			}
 			journal_done(f->journal, &dl->mark);
 		}
-		(void)__atomic_sub_fetch(sending, 1, __ATOMIC_ACQ_REL);
+		(void)__atomic_sub_fetch(sending.slot, sending.share, __ATOMIC_ACQ_REL);
 	}
 	sent_release(&s);
 	return rc;

@@ -40,8 +40,9 @@ struct files_shared {
 	bool crashed;         /* recover() has not looked at what an earlier life left */
 	bool unsynced;        /* a settling that did not end may have made files not on disk */
 	uint64_t sent_behind; /* .sent may lack ids of the journal's segments up to this one */
-	/* who are between appending under an id with this hash and noting it; or were killed */
-	uint16_t sending[FILES_SENDING];
+	/* who are between appending under an id and noting it, or were killed there, by a hash of
+	 * the id: how many (16 bits), and ahead of that the sum of 48 bits of their ids */
+	uint64_t sending[FILES_SENDING];
 	uint32_t suspects[BOX_SUSPECTS];
 };
 
