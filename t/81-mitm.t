@@ -1,0 +1,161 @@
+#!/bin/sh
+# mitm as a program of its own: where it listens, that it changes nothing unasked, what it prints,
+# captures and saves. What the attacks do is 80-lab.t's.
+. "$(dirname "$0")/lib.sh"
+site
+start_server
+
+# start_mitm OPTIONS...: to the server, on a free port: sets MITM. Its output: heard, heard.err.
+start_mitm() {
+	: >heard.err
+	"$SMTP361" mitm -l 127.0.0.1:0 --to "127.0.0.1:$PORT" "$@" >heard 2>heard.err </dev/null &
+	MITM_PID=$!
+	PIDS="$PIDS $MITM_PID"
+	wait_for 10 grep -q '^Listening on .*:[0-9]*$' heard.err || return 1
+	MITM=$(sed -n 's/^Listening on //p' heard.err | tail -n 1)
+}
+stop_mitm() {
+	kill "$MITM_PID" && wait "$MITM_PID"
+}
+# as USER PROTOCOL APPLET...: through the attacker
+as() {
+	user=$1 protocol=$2 applet=$3
+	shift 3
+	"$SMTP361" "$applet" "$protocol" -s "$MITM" -u "$user" --password-file "pw${user#client}" "$@" </dev/null
+}
+for i in 1 2 3 4 5; do
+	smtp361 user key "client$i" "client${i}_x25519_public.pem" >/dev/null
+done
+
+# --- the command line ---
+
+ok "it takes an address and a server" must_fail 64 smtp361 mitm
+ok "... both" must_fail 64 smtp361 mitm -l 127.0.0.1:0
+ok "an unknown attack is usage" must_fail 64 smtp361 mitm -l 127.0.0.1:0 --to "127.0.0.1:$PORT" nonsense
+ok "two attacks that act are usage" \
+	must_fail 64 smtp361 mitm -l 127.0.0.1:0 --to "127.0.0.1:$PORT" double flip
+ok "impersonate takes a victim" must_fail 64 smtp361 mitm -l 127.0.0.1:0 --to "127.0.0.1:$PORT" impersonate
+ok "stolen-key takes a key" must_fail 64 smtp361 mitm -l 127.0.0.1:0 --to "127.0.0.1:$PORT" stolen-key
+ok "a key that is not there is an error" \
+	must_fail 66 smtp361 mitm -l 127.0.0.1:0 --to "127.0.0.1:$PORT" --victim nobody impersonate
+for address in 0.0.0.0:0 0 '[::]:0' 192.0.2.1:0 172.32.0.1:0; do
+	ok "$address is public: refused" must_fail 64 smtp361 mitm -l "$address" --to "127.0.0.1:$PORT"
+done
+like "... with the cure" "$(smtp361 mitm -l 0.0.0.0:0 --to "127.0.0.1:$PORT" 2>&1)" '^hint: .*--yes'
+ok "--yes listens all the same" start_mitm -l 0.0.0.0:0 --yes
+ok "... on both addresses" test "$(grep -c '^Listening' heard.err)" = 2
+ok "it ends at a signal" stop_mitm
+smtp361 mitm --attacks >attacks
+is "each attack explains itself, with its threats" "$(while read -r name threats; do
+	smtp361 mitm "$name" --help >told && grep -q "^$name (${threats%% *}" told &&
+		[ "$(wc -l <told)" -ge 4 ] || echo "$name"
+done <attacks)" ""
+ok "... of which there are some" test "$(wc -l <attacks)" -ge 18
+
+# --- it changes nothing unasked ---
+
+/usr/bin/python3 -c 'print("Zeile für Zeile, " * 60000, end="")' >large
+is "the letter is large" "$(wc -m <large)" 1020000
+head -c 1000000 large | iconv -c -t UTF-8 >letter
+ok "a relay with every attack that only listens" \
+	start_mitm --pcap all.pcap --stolen client1 eavesdrop equal-blocks stolen-key
+for protocol in --classic --enhanced; do
+	ok "a large e-mail goes through, $protocol" as client1 $protocol send -t client2 --title "large $protocol" letter
+	as client2 $protocol read --last --content >got 2>err2
+	ok "... and comes back as it was" cmp letter got
+done
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	for protocol in --classic --enhanced; do
+		echo "$i $protocol" >"letter.$i$protocol"
+		as client3 $protocol send -t client4 --title "at once" "letter.$i$protocol" 2>>err.all &
+		SENDERS="${SENDERS:-} $!"
+	done
+done
+failed=0
+for pid in $SENDERS; do
+	wait "$pid" || failed=$((failed + 1))
+done
+is "twenty at once go through" "$failed$(cat err.all)" 0
+is "... each once" "$(as client4 --enhanced inbox | cut -f 4 | sort | uniq -c | tr -s ' ')" " 20 at once"
+stop_mitm
+is "every connection has its own number" "$(cut -d' ' -f1 heard | sort -n | uniq | wc -l)" 25
+like "the client's login is told" "$(cat heard)" '^1 C: 256 bytes: the login'
+like "... and the server's key" "$(cat heard)" '^1 S: 256 bytes: the session.s key'
+like "the stolen key opened the classic mail" "$(cat heard)" '^1 \*\* stolen-key: the e-mail "large --classic" from client1'
+ok "... which was saved" grep -q 'Zeile' 'client1_large --classic.txt'
+is "... whole" "$(tail -c 200 'client1_large --classic.txt')" "$(tail -c 200 letter)"
+is "nothing of the enhanced one was" "$(find . -maxdepth 1 -name 'client1_large --enh*')" ""
+is "no control byte is printed" "$(tr -d '\n' <heard | tr -d '[:print:]' | wc -c)" 0
+
+# --- the capture ---
+
+if command -v tshark >/dev/null 2>&1; then
+	stream() { # FILE NUMBER: what both sides said, as hex
+		tshark -n -q -r "$1" -z "follow,tcp,raw,$2" 2>>tshark.err | grep -E '^	?[0-9a-f]+$'
+	}
+	is "tshark reads the capture without a fault" \
+		"$(tshark -n -r all.pcap -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE \
+			-Y 'tcp.checksum.status == 0 || ip.checksum.status == 0 || _ws.malformed || tcp.analysis.flags' 2>&1 |
+			grep -v '^Running as user' | head -n 3)" ""
+	is "each connection is there twice: to the attacker, and from it" \
+		"$(tshark -n -r all.pcap -T fields -e tcp.stream 2>/dev/null | sort -un | wc -l)" 50
+	is "what came to the attacker went on, byte for byte" \
+		"$(for pair in '0 1' '2 3'; do
+			set -- "${pair% *}" "${pair#* }"
+			[ "$(stream all.pcap "$1" | tr -d '\t\n' | wc -c)" -gt 1000000 ] || echo "$1 is short"
+			for side in '^[0-9a-f]' '^	'; do
+				[ "$(stream all.pcap "$1" | grep "$side" | tr -d '\t\n' | sha256sum)" = \
+					"$(stream all.pcap "$2" | grep "$side" | tr -d '\t\n' | sha256sum)" ] || echo "$pair differ"
+			done
+		done)" ""
+else
+	skip "tshark reads the capture without a fault" "tshark is not installed"
+fi
+
+# --- JSON, hex ---
+
+ok "a relay that prints JSON" start_mitm --json --hex
+echo hello | as client1 --enhanced send -t client2 --title json - 2>/dev/null ||
+	{ echo hello >hello && as client1 --enhanced send -t client2 --title json hello; }
+wait_for 5 grep -q '"ended"' heard
+stop_mitm
+is "each line is an object, and the bytes are there" "$(/usr/bin/python3 -c '
+import json
+events = [json.loads(line) for line in open("heard")]
+said = [e for e in events if "who" in e]
+print(said[0]["who"], bytes.fromhex(said[0]["hex"])[:8], all(len(e["hex"]) == 2 * e["bytes"] for e in said),
+      [e["attack"] for e in events if "attack" in e], sum("ended" in e for e in events))')" \
+	"C b'SMTP361\\x02' True ['eavesdrop'] 1"
+
+# --- loot ---
+
+mkdir -p loot/in
+ok "a false server" start_mitm -d loot/in --victim client1 impersonate
+find . -newer heard.err -type f | sort >before
+for title in '../../escaped' '/etc/passwd' "$(printf 'a\033[31mb')" twice twice; do
+	echo "secret of $title" >letter
+	as client1 --classic send -t client2 --title "$title" letter || echo "not sent: $title"
+done >sent 2>&1
+is "the client believes that all was sent" "$(cat sent)" ""
+stop_mitm
+is "each is a file of its own, in its folder" "$(find loot -type f | wc -l)" 5
+is "... named as a server would" "$(find loot/in -name 'client1_twice*' | sort | tr '\n' ' ')" \
+	"loot/in/client1_twice.txt loot/in/client1_twice~2.txt "
+is "nothing is written outside" "$(find . .. -maxdepth 1 -name '*escaped*')" ""
+is "no control byte of a title is printed" "$(tr -d '\n' <heard | tr -d '[:print:]' | wc -c)" 0
+
+# --- what goes wrong ---
+
+GOOD=$PORT PORT=1
+ok "a relay to a server that is not there" start_mitm eavesdrop
+PORT=$GOOD
+ok "the client is told" must_fail 75 as client1 --enhanced inbox
+like "... and so is the attacker" "$(cat heard.err)" 'relay .*cannot connect'
+ok "it goes on" kill -0 "$MITM_PID"
+stop_mitm
+ok "a relay" start_mitm eavesdrop
+"$SMTP361" inbox --enhanced -s "$MITM" -u client2 --password-file pw2 --wait >waited 2>&1 </dev/null &
+PIDS="$PIDS $!"
+wait_for 5 grep -q 'C: .* message 3' heard
+ok "it ends while a session is open" stop_mitm
+done_testing
