@@ -130,6 +130,19 @@ static void result(void *arg, unsigned connection, const char *attack, bool won,
 	print_object(o);
 }
 
+static void ended(void *arg, unsigned connection)
+{
+	const struct printer *p = arg;
+	json_t *o;
+
+	if (p->json) {
+		o = json_object();
+		cli_json_number(o, "connection", connection);
+		(void)json_object_set_new(o, "ended", json_true());
+		print_object(o);
+	}
+}
+
 /* --- what is stolen --- */
 
 /* A file of its own, whatever is there already. 0 or -1. */
@@ -330,8 +343,8 @@ APPLET_MAIN(mitm)
 	static struct wanted w;
 	static struct keys keys;
 	struct printer p = {.loot = -1};
-	struct mitm m = {
-		.capture = -1, .ear = {.said = said, .result = result, .stole = stole, .arg = &p}};
+	struct mitm m = {.capture = -1,
+		.ear = {.said = said, .result = result, .stole = stole, .ended = ended, .arg = &p}};
 	bool list = false;
 	const struct cli_option options[] = {{'l', "listen", CLI_LIST, &w.listen},
 		{0, "to", CLI_TEXT, &w.to}, {0, "attacks", CLI_FLAG, &list},

@@ -13,8 +13,8 @@
  * EX_OSERR. */
 int listen_open(const char *text, int *fds, size_t max, size_t *n, struct err *e);
 
-/* Is every address of "[ADDR:]PORT" on this host alone (loopback) or in a private network (RFC 1918,
- * RFC 4193, link-local)? 0, or -1: EX_USAGE, EX_UNAVAILABLE. */
+/* Is every address of "[ADDR:]PORT" on this host alone (loopback) or in a private network
+ * (RFC 1918, RFC 4193, link-local)? 0, or -1: EX_USAGE, EX_UNAVAILABLE. */
 int listen_is_private(const char *text, bool *is_private, struct err *e);
 
 #endif

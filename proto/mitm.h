@@ -44,6 +44,7 @@ struct mitm_ear {
 	void (*result)(
 		void *arg, unsigned connection, const char *attack, bool won, const char *text);
 	void (*stole)(void *arg, const struct mitm_loot *loot);
+	void (*ended)(void *arg, unsigned connection); /* nothing of it comes behind this */
 	void *arg;
 };
 
@@ -61,9 +62,9 @@ struct mitm_attack {
 	const char *help;    /* what it shows, and why it works or does not */
 	enum mitm_classic classic;
 	bool passive; /* others can run beside it */
-	/* Each may be NULL. begin: a client is there, the server is not called yet. heard: 0 to have
-	 * the message passed on, 1 when that was done, or is not to be done; -1. end: the connection
-	 * is over. */
+	/* Each may be NULL. begin: a client is there, the server is not called yet. heard: 0 to
+	 * have the message passed on, 1 when that was done, or is not to be done; -1. end: the
+	 * connection is over. */
 	int (*begin)(struct relay *r, struct err *e);
 	int (*heard)(struct relay *r, struct mitm_message *m, struct err *e);
 	void (*end)(struct relay *r);

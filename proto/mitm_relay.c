@@ -60,18 +60,28 @@ static int put(struct relay *r, enum mitm_side to, const void *p, size_t n, stru
 	return capture(r, to, true, p, n, e);
 }
 
-int relay_say(struct relay *r, enum mitm_side to, const void *p, size_t n, const char *what,
+static int say(struct relay *r, enum mitm_side to, const void *p, size_t n, const char *what,
 	struct err *e)
 {
 	tell(r, to == MITM_SERVER ? MITM_AC : MITM_AS, p, n, what);
 	return put(r, to, p, n, e);
 }
 
+int relay_say(struct relay *r, enum mitm_side to, const void *p, size_t n, const char *what,
+	struct err *e)
+{
+	if (to == MITM_CLIENT) { /* for the client this was the server */
+		r->last = MITM_SERVER;
+		r->last_kind = MITM_OTHER;
+	}
+	return say(r, to, p, n, what, e);
+}
+
 int relay_pass(struct relay *r, const struct mitm_message *m, struct err *e)
 {
 	enum mitm_side to = m->from == MITM_CLIENT ? MITM_SERVER : MITM_CLIENT;
 
-	return r->m->verbose ? relay_say(r, to, m->bytes.p, m->bytes.n, "the same, passed on", e)
+	return r->m->verbose ? say(r, to, m->bytes.p, m->bytes.n, "the same, passed on", e)
 			     : put(r, to, m->bytes.p, m->bytes.n, e);
 }
 
@@ -344,5 +354,8 @@ int relay_session(void *arg, struct conn *c)
 		log_err("relay", &e);
 	}
 	free_relay(&r);
+	if (m->ear.ended != NULL) {
+		m->ear.ended(m->ear.arg, r.connection);
+	}
 	return rc == 0 ? EX_OK : e.code;
 }
