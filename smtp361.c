@@ -18,7 +18,9 @@
 	APPLET(user, NULL, "invite, add, change, shut out and list accounts")          \
 	APPLET(export, NULL, "write mailboxes as mbox files or Maildirs")              \
 	APPLET(import, NULL, "put mbox files and Maildirs into mailboxes")             \
-	APPLET(check, NULL, "look whether everything that is stored is whole")
+	APPLET(check, NULL, "look whether everything that is stored is whole")         \
+	APPLET(mitm, NULL, "stand between a client and a server, listen and attack")   \
+	APPLET(lab, NULL, "run every attack, and show which protocol holds")
 
 #define APPLET(name, alias, line) int name##_main(int argc, char **argv);
 APPLETS

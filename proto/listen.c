@@ -107,3 +107,47 @@ int listen_open(const char *text, int *fds, size_t max, size_t *n, struct err *e
 	}
 	return rc == 0 ? 0 : err_prefix(e, "%s", text);
 }
+
+/* --- private addresses --- */
+
+static bool is_private_v4(const uint8_t *a)
+{
+	return a[0] == 127 || a[0] == 10 || (a[0] == 172 && (a[1] & 0xf0) == 16) ||
+	       (a[0] == 192 && a[1] == 168) || (a[0] == 169 && a[1] == 254);
+}
+
+static bool is_private_address(const struct sockaddr *sa)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)sa;
+	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+
+	if (sa->sa_family == AF_INET) {
+		return is_private_v4((const uint8_t *)&v4->sin_addr);
+	}
+	if (IN6_IS_ADDR_V4MAPPED(v6)) {
+		return is_private_v4(v6->s6_addr + 12);
+	}
+	return IN6_IS_ADDR_LOOPBACK(v6) || IN6_IS_ADDR_LINKLOCAL(v6) ||
+	       (v6->s6_addr[0] & 0xfe) == 0xfc;
+}
+
+int listen_is_private(const char *text, bool *is_private, struct err *e)
+{
+	struct addrinfo want = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *all;
+	char host[CONN_HOST_MAX], port[8];
+	int rc;
+
+	if (split_listen(text, host, port, e) != 0) {
+		return err_prefix(e, "%s", text);
+	}
+	rc = getaddrinfo(host[0] == '\0' ? NULL : host, port, &want, &all);
+	if (rc != 0) {
+		return err_set(e, EX_UNAVAILABLE, "cannot resolve %s: %s", text, gai_strerror(rc));
+	}
+	*is_private = true;
+	for (const struct addrinfo *a = all; a != NULL; a = a->ai_next) {
+		*is_private = *is_private && is_private_address(a->ai_addr);
+	}
+	freeaddrinfo(all);
+	return 0;
+}

@@ -2,6 +2,7 @@
 #ifndef PROTO_LISTEN_H
 #define PROTO_LISTEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "../crypto/err.h"
@@ -11,5 +12,9 @@
  * so far. 0, or -1: EX_USAGE (no such form, or too many), EX_UNAVAILABLE (in use, not resolved),
  * EX_OSERR. */
 int listen_open(const char *text, int *fds, size_t max, size_t *n, struct err *e);
+
+/* Is every address of "[ADDR:]PORT" on this host alone (loopback) or in a private network
+ * (RFC 1918, RFC 4193, link-local)? 0, or -1: EX_USAGE, EX_UNAVAILABLE. */
+int listen_is_private(const char *text, bool *is_private, struct err *e);
 
 #endif

@@ -136,6 +136,13 @@ static void log_refusal(struct state *st, const char *peer, const char *why)
 	}
 }
 
+static void unfollow(const struct server *s)
+{
+	if (s->accounts != NULL) {
+		s->accounts->ops->unfollow(s->accounts);
+	}
+}
+
 /* In the child: let go of what is the parent's alone. */
 static void become_child(const struct state *st)
 {
@@ -146,7 +153,7 @@ static void become_child(const struct state *st)
 	(void)close(signal_pipe[1]);
 	(void)close(st->stop_pipe[1]);
 	(void)close(st->presence.pipe[0]);
-	st->s->accounts->ops->unfollow(st->s->accounts);
+	unfollow(st->s);
 	if (st->spare_fd >= 0) {
 		(void)close(st->spare_fd);
 	}
@@ -328,7 +335,7 @@ static void wake(struct state *st)
  * ever. */
 static int quiet_ms(const struct state *st, int settle_ms)
 {
-	int watch_ms = st->news_fd < 0 ? SERVER_LOOK_MS : -1;
+	int watch_ms = st->news_fd < 0 && st->s->accounts != NULL ? SERVER_LOOK_MS : -1;
 
 	return settle_ms < 0 || (watch_ms >= 0 && watch_ms < settle_ms) ? watch_ms : settle_ms;
 }
@@ -349,7 +356,7 @@ static void loop(struct state *st)
 			return;
 		}
 		bool look = wakes[1].revents != 0 || (st->news_fd < 0 && conn_now_ms() >= look_ms);
-		bool changed = look && accounts->ops->news(accounts);
+		bool changed = look && accounts != NULL && accounts->ops->news(accounts);
 		look_ms = look ? conn_now_ms() + SERVER_LOOK_MS : look_ms;
 		if (changed) {
 			st->s->changed(st->s->arg);
@@ -471,7 +478,7 @@ int server_run(const struct server *s, struct err *e)
 			goto out;
 		}
 	}
-	st.news_fd = s->accounts->ops->follow(s->accounts);
+	st.news_fd = s->accounts == NULL ? -1 : s->accounts->ops->follow(s->accounts);
 	watch_all(&st, fds);
 	st.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	handle(SIGPIPE, SIG_IGN);
@@ -485,7 +492,7 @@ int server_run(const struct server *s, struct err *e)
 	handle(SIGTERM, SIG_DFL);
 	handle(SIGINT, SIG_DFL);
 out:
-	s->accounts->ops->unfollow(s->accounts);
+	unfollow(s);
 	presence_close(&st.presence);
 	free(st.children);
 	return rc;

@@ -33,7 +33,7 @@ struct server {
 	 */
 	struct mailbox *box;
 	/* These have changed: `changed` is called, and then `stays` for each session that has
-	 * logged in; who may not stay is woken, to look for itself. */
+	 * logged in; who may not stay is woken, to look for itself. NULL: nobody logs in. */
 	struct accounts_store *accounts;
 	void (*changed)(void *arg);
 	bool (*stays)(void *arg, const struct presence_who *who);

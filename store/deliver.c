@@ -325,7 +325,8 @@ static struct sending sending_of(const struct delivery *dl)
 }
 
 /* May the journal have this id, while .sent lacks it? To look there is to read all of it: an id of
- * somebody else's in the same place must not be the reason, or 32 senders look each hundredth time. */
+ * somebody else's in the same place must not be the reason, or 32 senders look each hundredth
+ * time. */
 static bool may_be_journaled(const struct files *f, const struct sending *sending)
 {
 	uint64_t there = __atomic_load_n(sending->slot, __ATOMIC_ACQUIRE);

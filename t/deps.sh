@@ -38,6 +38,8 @@ if [ "$1" = check ]; then
 	need e2fsprogs "power cuts on ext4" have mkfs.ext4
 	need xfsprogs "power cuts on xfs" have mkfs.xfs
 	need strace "fault and crash injection" have strace
+	need tshark "reads the captures of the lab" have tshark
+	need chromium "looks at the page of the lab" have chromium
 	need valgrind "leak checks" have valgrind
 	need mandoc "lints the manual page" have mandoc
 	need clang-format "make lint" have clang-format

@@ -1,0 +1,251 @@
+/* lab: every attack against both protocols, by itself, on loopback. */
+#include <sys/ioctl.h>
+
+#include "lab.h"
+#include "progress.h"
+
+static const char help[] =
+	"usage: smtp361 lab [--json] [--html FILE] [-d DIR] [ATTACK]...\n"
+	"\n"
+	"Set up a server, clients and keys in a private folder, run each attack of\n"
+	"`smtp361 mitm` against the classic and the enhanced protocol, and print what the\n"
+	"attacker got. Everything stays on loopback. Exit 0 only when every attack on the\n"
+	"enhanced protocol fails, and every one that should work on the classic one does.\n"
+	"\n"
+	"      --json        print the rows as JSON\n"
+	"      --html FILE   write one page with the table, and two diagrams for each attack\n"
+	"  -d, --dir DIR     make the folder here, and keep it: keys, mailboxes, logs\n";
+
+enum { ROWS_MAX = 64, WIDTH = 100, WIDTH_MIN = 60 };
+
+static const char *const wires[] = {"classic", "enhanced"};
+
+/* --- running --- */
+
+/* As it should be: never on the enhanced protocol; on the classic one as the table says. */
+static bool is_expected(const struct lab_row *row)
+{
+	return !row->runs[1].won && row->runs[0].won == (row->attack->classic == MITM_WORKS);
+}
+
+static int run_row(struct lab_stage *st, struct lab_row *row, struct err *e)
+{
+	for (int wire = 0; wire < 2; wire++) {
+		if (lab_play(st, row->attack, wire == 1, &row->runs[wire], e) != 0) {
+			return err_prefix(e, "%s, %s", row->attack->name, wires[wire]);
+		}
+	}
+	row->as_expected = is_expected(row);
+	return 0;
+}
+
+static int run_all(struct lab_stage *st, struct lab_row *rows, size_t n, struct err *e)
+{
+	struct progress p;
+	int rc = 0;
+
+	progress_begin(&p, "lab", "attacks", n);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		progress_tell(&p, i);
+		rc = run_row(st, &rows[i], e);
+	}
+	progress_clear(&p);
+	return rc;
+}
+
+/* --- the table --- */
+
+static const char *verdict(const struct lab_row *row, int wire)
+{
+	const struct lab_run *run = &row->runs[wire];
+
+	return !run->there ? "-" : run->won ? "BROKEN" : "held";
+}
+
+static unsigned width(void)
+{
+	struct winsize w;
+
+	if (!cli_is_terminal() || ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col == 0) {
+		return WIDTH;
+	}
+	return w.ws_col < WIDTH_MIN ? WIDTH_MIN : w.ws_col;
+}
+
+/* The next line of a text, of at most n bytes, ended at a blank where there is one. */
+static size_t next_line(const char *text, size_t n)
+{
+	size_t len = strlen(text), at = n;
+
+	if (len <= n) {
+		return len;
+	}
+	while (at > 0 && text[at] != ' ') {
+		at--;
+	}
+	return at == 0 ? n : at;
+}
+
+static const char *print_cell(const char *text, size_t n, size_t pad)
+{
+	size_t take = next_line(text, n);
+
+	(void)printf("%-*.*s", (int)pad, (int)take, text);
+	text += take;
+	return text + strspn(text, " ");
+}
+
+static void print_row(const struct lab_row *row, size_t n)
+{
+	char cells[2][LAB_TEXT + 16];
+	const char *rest[2];
+
+	for (int wire = 0; wire < 2; wire++) {
+		(void)snprintf(cells[wire], sizeof cells[wire], "%s: %s", verdict(row, wire),
+			row->runs[wire].effect);
+		rest[wire] = cells[wire];
+	}
+	for (bool first = true; first || rest[0][0] != '\0' || rest[1][0] != '\0'; first = false) {
+		(void)printf("%-15s %-6s ", first ? row->attack->name : "",
+			first ? row->attack->threats : "");
+		rest[0] = print_cell(rest[0], n, rest[1][0] == '\0' ? 0 : n + 1);
+		rest[1] = print_cell(rest[1], n, 0);
+		(void)puts("");
+	}
+	if (!row->as_expected) {
+		(void)printf("%-15s %-6s ^ not as it should be\n", "", "");
+	}
+}
+
+static void print_table(const struct lab_row *rows, size_t n)
+{
+	size_t cell = (width() - 24) / 2, good = 0;
+
+	(void)printf(
+		"%-15s %-6s %-*s %s\n", "ATTACK", "THREAT", (int)cell, "ON CLASSIC", "ON ENHANCED");
+	for (size_t i = 0; i < n; i++) {
+		print_row(&rows[i], cell);
+		good += rows[i].as_expected ? 1 : 0;
+	}
+	(void)printf("\n%zu of %zu attacks ended as they should: what works on the classic "
+		     "protocol does, nothing works on the enhanced one\n",
+		good, n);
+}
+
+/* --- JSON --- */
+
+static json_t *json_of_said(const struct lab_run *run)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < run->said_n; i++) {
+		const struct lab_said *s = &run->said[i];
+		json_t *o = json_object();
+		cli_json_number(o, "connection", s->connection);
+		cli_json_text(o, "who", s->who, strlen(s->who));
+		cli_json_number(o, "bytes", s->bytes);
+		cli_json_text(o, "what", s->what, strlen(s->what));
+		(void)json_array_append_new(all, o);
+	}
+	return all;
+}
+
+static json_t *json_of_run(const struct lab_run *run)
+{
+	json_t *o = json_object(), *exits = json_array();
+
+	(void)json_array_append_new(exits, json_integer(run->exits[0]));
+	(void)json_array_append_new(exits, json_integer(run->exits[1]));
+	(void)json_object_set_new(o, "attacked", json_boolean(run->there));
+	(void)json_object_set_new(o, "won", json_boolean(run->won));
+	cli_json_text(o, "effect", run->effect, strlen(run->effect));
+	cli_json_text(o, "word", run->word, strlen(run->word));
+	(void)json_object_set_new(o, "exits", exits);
+	(void)json_object_set_new(o, "said", json_of_said(run));
+	return o;
+}
+
+static int print_json(const struct lab_row *rows, size_t n, struct err *e)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct mitm_attack *a = rows[i].attack;
+		json_t *o = json_object();
+		cli_json_text(o, "attack", a->name, strlen(a->name));
+		cli_json_text(o, "threats", a->threats, strlen(a->threats));
+		cli_json_text(o, "line", a->line, strlen(a->line));
+		(void)json_object_set_new(o, "ok", json_boolean(rows[i].as_expected));
+		for (int wire = 0; wire < 2; wire++) {
+			(void)json_object_set_new(o, wires[wire], json_of_run(&rows[i].runs[wire]));
+		}
+		(void)json_array_append_new(all, o);
+	}
+	return cli_print_json(all, e);
+}
+
+/* --- the applet --- */
+
+/* -1 to go on, or the exit code. */
+static int choose_rows(const struct cli *c, struct lab_row *rows, size_t *n)
+{
+	if (c->args_n > ROWS_MAX || mitm_attacks_n > ROWS_MAX) {
+		return cli_usage(c, "at most %d attacks", ROWS_MAX);
+	}
+	for (size_t i = 0; i < c->args_n; i++) {
+		rows[i].attack = mitm_find(c->args[i]);
+		if (rows[i].attack == NULL) {
+			return cli_usage(c, "there is no attack \"%s\"; mitm --attacks lists them",
+				c->args[i]);
+		}
+	}
+	for (size_t i = 0; c->args_n == 0 && i < mitm_attacks_n; i++) {
+		rows[i].attack = &mitm_attacks[i];
+	}
+	*n = c->args_n == 0 ? mitm_attacks_n : c->args_n;
+	return -1;
+}
+
+static int show(const struct lab_row *rows, size_t n, bool json, const char *html, struct err *e)
+{
+	if (json && print_json(rows, n, e) != 0) {
+		return -1;
+	}
+	if (!json) {
+		print_table(rows, n);
+	}
+	return html == NULL ? 0 : lab_html(html, rows, n, e);
+}
+
+APPLET_MAIN(lab)
+{
+	static struct lab_row rows[ROWS_MAX];
+	static struct lab_stage st;
+	const char *html = NULL, *dir = NULL;
+	bool json = false, good = true;
+	const struct cli_option options[] = {{0, "json", CLI_FLAG, &json},
+		{0, "html", CLI_TEXT, &html}, {'d', "dir", CLI_TEXT, &dir}};
+	struct cli c = {.applet = "lab",
+		.help = help,
+		.options = options,
+		.options_n = sizeof options / sizeof options[0]};
+	size_t n = 0;
+	int rc = cli_parse(&c, argc, argv);
+	struct err e;
+
+	rc = rc >= 0 ? rc : choose_rows(&c, rows, &n);
+	if (rc >= 0) {
+		return rc;
+	}
+	cli_protect();
+	rc = lab_open(&st, dir, &e);
+	rc = rc == 0 ? run_all(&st, rows, n, &e) : rc;
+	lab_close(&st);
+	rc = rc == 0 ? show(rows, n, json, html, &e) : rc;
+	for (size_t i = 0; i < n; i++) {
+		good = good && rows[i].as_expected;
+		lab_run_free(&rows[i].runs[0]);
+		lab_run_free(&rows[i].runs[1]);
+	}
+	return cli_finish(&c, rc != 0 ? cli_fail(&c, &e) : good ? EX_OK : EX_SOFTWARE);
+}

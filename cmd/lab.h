@@ -1,0 +1,89 @@
+/* The lab: every attack of `mitm`, run against both protocols, judged by what it did. lab.c runs it
+ * and prints; lab_stage.c has the folder and the processes; lab_scenes.c what the victim does and
+ * what counts as won; lab_html.c the page. */
+#ifndef CMD_LAB_H
+#define CMD_LAB_H
+
+#include "../proto/mitm.h"
+#include "cli.h"
+
+enum { LAB_SAID_MAX = 80, LAB_PATH = 4096, LAB_TEXT = 400, LAB_CLIENT_MS = 20000 };
+
+/* --- what was observed --- */
+
+struct lab_said {
+	char who[4]; /* as mitm names them */
+	unsigned connection;
+	size_t bytes;
+	char *what, *hex;
+};
+
+/* One attack on one protocol. */
+struct lab_run {
+	bool there;            /* the attack has something to attack */
+	bool won;              /* by its effect, not by the attacker's word */
+	int exits[2];          /* of the victim's commands */
+	char effect[LAB_TEXT]; /* what the attacker got or did; what happened */
+	struct lab_said said[LAB_SAID_MAX];
+	size_t said_n;
+	size_t said_all;        /* more may have been said than is kept */
+	unsigned ended;         /* connections of the relay that are over */
+	unsigned results, wins; /* the attacker's own words */
+	char word[LAB_TEXT];    /* the last of them */
+};
+
+struct lab_row {
+	const struct mitm_attack *attack;
+	struct lab_run runs[2]; /* classic, enhanced */
+	bool as_expected;
+};
+
+/* --- the stage: a server, keys for alice, bob and carol, in a private folder --- */
+
+struct lab_stage {
+	char dir[LAB_PATH];
+	char server[64], relay[64]; /* "127.0.0.1:PORT" */
+	char relay_out[64];         /* what the attacker prints: a file of the folder */
+	pid_t server_pid, relay_pid;
+	bool keep; /* the folder stays */
+};
+
+/* dir: made and kept; NULL: a private one, removed by lab_close. 0 or -1. */
+int lab_open(struct lab_stage *st, const char *dir, struct err *e);
+void lab_close(struct lab_stage *st);
+
+/* Run an applet to its end, by its arguments (NULL ends them; the first is its name). What it
+ * prints is in NAME.out and NAME.err of the folder, and in *out when that is not NULL. Its exit code; 128
+ * and the signal; or -1. */
+int lab_run_applet(const struct lab_stage *st, const char *name, const char *const *args,
+	struct buf *out, struct err *e);
+/* A client's: the server, user, keys and password are added. relayed: through the relay. */
+int lab_client(const struct lab_stage *st, const char *name, const char *user, bool enhanced,
+	bool relayed, const char *const *args, struct buf *out, struct err *e);
+
+/* Start the attack's relay, with its output in relay.out. stop: read what was said into run. */
+int lab_attack(struct lab_stage *st, const struct mitm_attack *a, bool enhanced, struct err *e);
+/* Wait until so many of its connections have ended and so many results have come, and stop it. */
+int lab_stop_attack(struct lab_stage *st, unsigned connections, unsigned results,
+	struct lab_run *run, struct err *e);
+/* Write a text to a file of the stage's folder. 0, or -1 (EX_CANTCREAT). */
+int lab_write(const struct lab_stage *st, const char *file, const char *text, struct err *e);
+/* How often a text stands in a file of the stage's folder. */
+size_t lab_count_in(const struct lab_stage *st, const char *file, const char *text);
+/* Is there a stolen message with this title and content? */
+bool lab_is_stolen(
+	const struct lab_stage *st, const char *from, const char *title, const char *content);
+
+/* --- the scenes --- */
+
+/* Play one attack against one protocol, and judge it. 0 or -1 (the lab itself failed). */
+int lab_play(struct lab_stage *st, const struct mitm_attack *a, bool enhanced, struct lab_run *run,
+	struct err *e);
+void lab_run_free(struct lab_run *run);
+
+/* --- the page --- */
+
+/* 0 or -1 (EX_CANTCREAT, EX_IOERR). The file appears whole. */
+int lab_html(const char *path, const struct lab_row *rows, size_t n, struct err *e);
+
+#endif

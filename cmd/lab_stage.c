@@ -1,0 +1,463 @@
+/* The lab's stage: a private folder, a server and clients in it, a relay between them; see lab.h.
+ * The parties are this program's own applets, run as they are in real life, in processes of their
+ * own. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "../crypto/file.h"
+#include "../store/filename.h"
+#include "lab.h"
+
+typedef int applet(int argc, char **argv);
+applet serve_main, keygen_main, user_main, send_main, inbox_main, read_main, mitm_main;
+
+static const struct {
+	const char *name;
+	applet *run;
+} applets[] = {{"serve", serve_main}, {"keygen", keygen_main}, {"user", user_main},
+	{"send", send_main}, {"inbox", inbox_main}, {"read", read_main}, {"mitm", mitm_main}};
+
+enum { ARGS_MAX = 40, WAIT_MS = 10000, LOOK_MS = 5, FILE_MAX = 16 << 20 };
+
+/* --- files --- */
+
+static void path_of(const struct lab_stage *st, const char *file, char out[static LAB_PATH + 64])
+{
+	(void)snprintf(out, LAB_PATH + 64, "%s/%s", st->dir, file);
+}
+
+static int read_file(const struct lab_stage *st, const char *file, struct buf *out, struct err *e)
+{
+	char path[LAB_PATH + 64];
+
+	path_of(st, file, path);
+	return file_read(AT_FDCWD, path, FILE_MAX, out, NULL, e);
+}
+
+int lab_write(const struct lab_stage *st, const char *file, const char *text, struct err *e)
+{
+	char path[LAB_PATH + 64];
+	int fd;
+
+	path_of(st, file, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || file_write_all(fd, text, strlen(text)) != 0) {
+		err_sys(e, EX_CANTCREAT, "cannot write %s", path);
+		if (fd >= 0) {
+			(void)close(fd);
+		}
+		return -1;
+	}
+	return close(fd) == 0 ? 0 : err_sys(e, EX_CANTCREAT, "cannot write %s", path);
+}
+
+size_t lab_count_in(const struct lab_stage *st, const char *file, const char *text)
+{
+	struct buf all = {0};
+	struct err ignored;
+	size_t count = 0;
+
+	if (read_file(st, file, &all, &ignored) == 0 && buf_append(&all, "", 1) == 0) {
+		for (const char *p = (const char *)all.p; (p = strstr(p, text)) != NULL; p++) {
+			count++;
+		}
+	}
+	buf_free(&all);
+	return count;
+}
+
+bool lab_is_stolen(
+	const struct lab_stage *st, const char *from, const char *title, const char *content)
+{
+	char name[FILENAME_MAX_BYTES + 1], file[FILENAME_MAX_BYTES + 8];
+
+	filename_make(name, from, title, 1);
+	(void)snprintf(file, sizeof file, "loot/%s", name);
+	return lab_count_in(st, file, content) == 1;
+}
+
+/* Remove a folder and what is in it; no link is followed. */
+static void remove_tree(int at, const char *name)
+{
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (d == NULL) {
+		(void)unlinkat(at, name, 0);
+		if (fd >= 0) {
+			(void)close(fd);
+		}
+		return;
+	}
+	while ((entry = readdir(d)) != NULL) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+			remove_tree(fd, entry->d_name);
+		}
+	}
+	(void)closedir(d);
+	(void)unlinkat(at, name, AT_REMOVEDIR);
+}
+
+/* --- processes --- */
+
+static applet *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof applets / sizeof applets[0]; i++) {
+		if (strcmp(applets[i].name, name) == 0) {
+			return applets[i].run;
+		}
+	}
+	return NULL;
+}
+
+/* The child's life: output into the folder, nothing of the caller's configuration. */
+static void become(const struct lab_stage *st, const char *name, const char *const *args)
+{
+	static const char *const variables[] = {
+		"SMTP361_SERVER", "SMTP361_USER", "SMTP361_PASSWORD_FILE", "XDG_CONFIG_HOME"};
+	char *argv[ARGS_MAX + 1], path[LAB_PATH + 64];
+	const char *const ends[] = {"out", "err"};
+	int argc = 0;
+
+	for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+		(void)unsetenv(variables[i]);
+	}
+	(void)setenv("HOME", st->dir, 1);
+	for (int i = 0; i < 2; i++) {
+		char file[64];
+		(void)snprintf(file, sizeof file, "%s.%s", name, ends[i]);
+		path_of(st, file, path);
+		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+		if (fd < 0 || dup2(fd, i + 1) < 0) {
+			_exit(EX_CANTCREAT);
+		}
+		(void)close(fd);
+	}
+	(void)close(STDIN_FILENO);
+	(void)open("/dev/null", O_RDONLY);
+	for (; args[argc] != NULL && argc < ARGS_MAX; argc++) {
+		argv[argc] = strdup(args[argc]);
+	}
+	argv[argc] = NULL;
+	exit(find(args[0])(argc, argv));
+}
+
+static pid_t start(
+	const struct lab_stage *st, const char *name, const char *const *args, struct err *e)
+{
+	static const char *const ends[] = {"out", "err"};
+	char file[64], path[LAB_PATH + 64];
+	pid_t pid;
+
+	for (int i = 0; i < 2; i++) { /* what an earlier one said is not this one's */
+		(void)snprintf(file, sizeof file, "%s.%s", name, ends[i]);
+		path_of(st, file, path);
+		(void)unlink(path);
+	}
+	(void)fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		become(st, name, args);
+	}
+	if (pid < 0) {
+		err_sys(e, EX_OSERR, "cannot fork");
+	}
+	return pid;
+}
+
+static int status_code(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Wait for its end; after a time it is killed. */
+static int await(pid_t pid, int ms)
+{
+	int status = 0, waited = 0;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (waited >= ms) {
+			(void)kill(pid, SIGKILL);
+			(void)waitpid(pid, &status, 0);
+			break;
+		}
+		(void)poll(NULL, 0, LOOK_MS);
+		waited += LOOK_MS;
+	}
+	return status_code(status);
+}
+
+int lab_run_applet(const struct lab_stage *st, const char *name, const char *const *args,
+	struct buf *out, struct err *e)
+{
+	char file[64];
+	pid_t pid = start(st, name, args, e);
+	int code = pid < 0 ? -1 : await(pid, LAB_CLIENT_MS);
+
+	(void)snprintf(file, sizeof file, "%s.out", name);
+	if (pid > 0 && out != NULL) {
+		out->n = 0;
+		code = read_file(st, file, out, e) == 0 && buf_append(out, "", 1) == 0 ? code : -1;
+	}
+	return code;
+}
+
+int lab_client(const struct lab_stage *st, const char *name, const char *user, bool enhanced,
+	bool relayed, const char *const *args, struct buf *out, struct err *e)
+{
+	char keys[LAB_PATH + 64], password[LAB_PATH + 64], file[64];
+	const char *all[ARGS_MAX + 1];
+	size_t n = 0;
+
+	path_of(st, "site", keys);
+	(void)snprintf(file, sizeof file, "%s.password", user);
+	path_of(st, file, password);
+	all[n++] = args[0];
+	all[n++] = enhanced ? "--enhanced" : "--classic";
+	all[n++] = "-s";
+	all[n++] = relayed ? st->relay : st->server;
+	all[n++] = "-u";
+	all[n++] = user;
+	all[n++] = "-k";
+	all[n++] = keys;
+	all[n++] = "--password-file";
+	all[n++] = password;
+	for (size_t i = 1; args[i] != NULL && n < ARGS_MAX; i++) {
+		all[n++] = args[i];
+	}
+	all[n] = NULL;
+	return lab_run_applet(st, name, all, out, e);
+}
+
+/* Wait for "Listening on ADDR:PORT" in NAME.err. 0 or -1. */
+static int await_listening(const struct lab_stage *st, const char *name, pid_t pid,
+	char address[static 64], struct err *e)
+{
+	static const char lead[] = "Listening on ";
+	char file[64];
+
+	(void)snprintf(file, sizeof file, "%s.err", name);
+	for (int ms = 0; ms < WAIT_MS; ms += LOOK_MS) {
+		struct buf text = {0};
+		const char *line = NULL;
+		if (read_file(st, file, &text, e) == 0 && buf_append(&text, "", 1) == 0) {
+			line = strstr((const char *)text.p, lead);
+		}
+		bool whole = line != NULL && strchr(line, '\n') != NULL;
+		if (whole) {
+			line += strlen(lead);
+			(void)snprintf(address, 64, "%.*s", (int)strcspn(line, "\n"), line);
+		}
+		buf_free(&text);
+		if (whole) {
+			return 0;
+		}
+		if (waitpid(pid, NULL, WNOHANG) != 0) {
+			break;
+		}
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+	return err_set(
+		e, EX_SOFTWARE, "%s did not begin to listen: see %s/%s", name, st->dir, file);
+}
+
+/* --- the stage --- */
+
+#define PASSWORD "password of the lab"
+
+static const char *const users[] = {"alice", "bob", "carol"};
+static const char accounts[] =
+	"{\"alice\": \"" PASSWORD "\", \"bob\": \"" PASSWORD "\", \"carol\": \"" PASSWORD "\"}\n";
+
+static int make_keys(const struct lab_stage *st, const char *site, struct err *e)
+{
+	const char *const keygen[] = {
+		"keygen", "-d", site, "server", users[0], users[1], users[2], NULL};
+	char file[64], key[LAB_PATH + 128];
+	int code = lab_run_applet(st, "keygen", keygen, NULL, e);
+
+	for (size_t i = 0; code == 0 && i < 3; i++) {
+		const char *const args[] = {"user", "-d", site, "key", users[i], key, NULL};
+		(void)snprintf(key, sizeof key, "%s/%s_x25519_public.pem", site, users[i]);
+		(void)snprintf(file, sizeof file, "%s.password", users[i]);
+		code = lab_write(st, file, PASSWORD "\n", e) != 0
+			       ? -1
+			       : lab_run_applet(st, "user", args, NULL, e);
+	}
+	return code > 0 ? err_set(e, EX_SOFTWARE, "cannot make the lab's keys: see %s", st->dir)
+			: code;
+}
+
+static int start_server(struct lab_stage *st, const char *site, struct err *e)
+{
+	const char *const serve[] = {"serve", "-d", site, "-l", "127.0.0.1:0", NULL};
+
+	st->server_pid = start(st, "server", serve, e);
+	return st->server_pid < 0 ? -1
+				  : await_listening(st, "server", st->server_pid, st->server, e);
+}
+
+static int make_folder(const struct lab_stage *st, const char *name, struct err *e)
+{
+	char path[LAB_PATH + 64];
+
+	path_of(st, name, path);
+	return mkdir(path, 0700) == 0 || errno == EEXIST
+		       ? 0
+		       : err_sys(e, EX_CANTCREAT, "cannot make %s", path);
+}
+
+int lab_open(struct lab_stage *st, const char *dir, struct err *e)
+{
+	const char *tmp = getenv("TMPDIR");
+	char site[LAB_PATH + 64];
+
+	*st = (struct lab_stage){.keep = dir != NULL};
+	if (dir == NULL) {
+		(void)snprintf(st->dir, sizeof st->dir, "%s/smtp361-lab.XXXXXX",
+			tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp);
+		if (mkdtemp(st->dir) == NULL) {
+			st->dir[0] = '\0';
+			return err_sys(e, EX_CANTCREAT, "cannot make the lab's folder");
+		}
+	} else {
+		(void)snprintf(st->dir, sizeof st->dir, "%s", dir);
+		if (mkdir(dir, 0700) != 0) { /* an old lab's would mix with this one */
+			err_sys(e, EX_CANTCREAT, "cannot make %s", dir);
+			st->dir[0] = '\0';
+			return -1;
+		}
+	}
+	path_of(st, "site", site);
+	return make_folder(st, "site", e) != 0 || make_folder(st, "loot", e) != 0 ||
+			       lab_write(st, "site/user_pass.json", accounts, e) != 0 ||
+			       make_keys(st, site, e) != 0 || start_server(st, site, e) != 0
+		       ? -1
+		       : 0;
+}
+
+static void stop(pid_t *pid)
+{
+	if (*pid > 0) {
+		(void)kill(*pid, SIGTERM);
+		(void)await(*pid, WAIT_MS);
+	}
+	*pid = 0;
+}
+
+void lab_close(struct lab_stage *st)
+{
+	stop(&st->relay_pid);
+	stop(&st->server_pid);
+	if (!st->keep && st->dir[0] != '\0') {
+		remove_tree(AT_FDCWD, st->dir);
+	}
+}
+
+/* --- the attacker --- */
+
+int lab_attack(struct lab_stage *st, const struct mitm_attack *a, bool enhanced, struct err *e)
+{
+	char site[LAB_PATH + 64], loot[LAB_PATH + 64], name[sizeof st->relay_out - 4];
+	const char *args[ARGS_MAX] = {"mitm", "--json", "--hex", "-v", "-l", "127.0.0.1:0", "--to",
+		st->server, "-d", loot, "-k", site, "--victim", "alice", "--stolen", "alice",
+		"--stolen", "server", a->name, enhanced ? "--enhanced" : NULL};
+
+	path_of(st, "site", site);
+	path_of(st, "loot", loot);
+	(void)snprintf(
+		name, sizeof name, "relay-%s-%s", a->name, enhanced ? "enhanced" : "classic");
+	(void)snprintf(st->relay_out, sizeof st->relay_out, "%s.out", name);
+	st->relay_pid = start(st, name, args, e);
+	return st->relay_pid < 0 ? -1 : await_listening(st, name, st->relay_pid, st->relay, e);
+}
+
+static char *copy_text(const json_t *o, const char *key)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	return strdup(text == NULL ? "" : text);
+}
+
+static void take_line(struct lab_run *run, const json_t *o)
+{
+	const char *who = json_string_value(json_object_get(o, "who"));
+	const char *word = json_string_value(json_object_get(o, "text"));
+
+	if (json_is_true(json_object_get(o, "ended"))) {
+		run->ended++;
+	} else if (word != NULL) {
+		run->results++;
+		run->wins += json_is_true(json_object_get(o, "won")) ? 1 : 0;
+		(void)snprintf(run->word, sizeof run->word, "%s", word);
+	} else if (who != NULL) {
+		run->said_all++;
+		if (run->said_n < LAB_SAID_MAX) {
+			struct lab_said *s = &run->said[run->said_n++];
+			(void)snprintf(s->who, sizeof s->who, "%s", who);
+			s->connection =
+				(unsigned)json_integer_value(json_object_get(o, "connection"));
+			s->bytes = (size_t)json_integer_value(json_object_get(o, "bytes"));
+			s->what = copy_text(o, "what");
+			s->hex = copy_text(o, "hex");
+		}
+	}
+}
+
+void lab_run_free(struct lab_run *run)
+{
+	for (size_t i = 0; i < run->said_n; i++) {
+		free(run->said[i].what);
+		free(run->said[i].hex);
+	}
+	run->said_n = run->said_all = 0;
+	run->ended = run->results = run->wins = 0;
+}
+
+static int read_relay(const struct lab_stage *st, struct lab_run *run, struct err *e)
+{
+	struct buf all = {0};
+	struct cursor c;
+	const uint8_t *line;
+	size_t n;
+
+	lab_run_free(run);
+	if (read_file(st, st->relay_out, &all, e) != 0) {
+		buf_free(&all);
+		return -1;
+	}
+	c = cursor_over(all.p, all.n);
+	while (get_line(&c, &line, &n)) {
+		json_t *o = json_loadb((const char *)line, n, 0, NULL);
+		take_line(run, o);
+		json_decref(o);
+	}
+	buf_free(&all);
+	return 0;
+}
+
+int lab_stop_attack(struct lab_stage *st, unsigned connections, unsigned results,
+	struct lab_run *run, struct err *e)
+{
+	int rc = 0;
+
+	for (int ms = 0; rc == 0 && ms < WAIT_MS; ms += LOOK_MS) {
+		rc = read_relay(st, run, e);
+		if (run->ended >= connections && run->results >= results) {
+			break;
+		}
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+	stop(&st->relay_pid);
+	rc = rc == 0 ? read_relay(st, run, e) : -1;
+	return rc == 0 && (run->ended < connections || run->results < results)
+		       ? err_set(e, EX_SOFTWARE,
+				 "the attack did not come about: see relay.err and "
+				 "relay.out with -d")
+		       : rc;
+}

@@ -1,0 +1,393 @@
+/* mitm: the man in the middle, as a command. The attacks are a table in proto/; here are the
+ * options, what is printed of them, and where stolen mail goes. */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "../crypto/file.h"
+#include "../crypto/gcm.h"
+#include "../keys/keyfile.h"
+#include "../proto/listen.h"
+#include "../proto/log.h"
+#include "../proto/mitm.h"
+#include "../proto/pcap.h"
+#include "../store/filename.h"
+#include "cli.h"
+
+static const char help[] =
+	"usage: smtp361 mitm --listen ADDR:PORT --to HOST:PORT [ATTACK]...\n"
+	"\n"
+	"Stand between clients and a server: relay what they say, print what an outsider\n"
+	"can tell of it, and attack. For one's own programs, on loopback or a private\n"
+	"network. `smtp361 mitm ATTACK --help` explains one; --attacks lists them. Several\n"
+	"that only listen can run at once. Without any it is eavesdrop.\n"
+	"\n"
+	"  -l, --listen ADDR:PORT   where the clients connect; repeatable; port 0: a free one\n"
+	"      --to HOST[:PORT]     the server (port 13000)\n"
+	"      --attacks            list the attacks\n"
+	"      --pcap FILE          write what was said as packets, for tshark\n"
+	"      --hex                print the bytes, too\n"
+	"      --json               print one JSON object a line\n"
+	"  -d, --dir DIR            where stolen mail is saved, as a server would (.)\n"
+	"  -k, --keys DIR           folder of the keys that are named here (.)\n"
+	"      --victim USER        whom impersonate answers: his public key is enough\n"
+	"      --stolen NAME        whose private keys stolen-key has; repeatable\n"
+	"      --sockets N          connections of slow (200)\n"
+	"      --seconds N          how long slow lasts (until it is stopped)\n"
+	"      --enhanced           slow begins the enhanced protocol\n"
+	"      --yes                listen on a public address all the same\n"
+	"  -v, --verbose            print what is passed on unchanged, too\n"
+	"\n"
+	"C and S are the client and the server as they are heard; AC and AS is the attacker\n"
+	"who speaks as the client, to the server, and as the server, to the client. Ends on\n"
+	"SIGTERM or Ctrl-C.\n";
+
+enum { PATH_BYTES = 4096 };
+
+struct printer {
+	bool hex, json;
+	int loot; /* the folder; -1: none */
+};
+
+/* --- what is heard --- */
+
+static void print_hex(const struct mitm_event *event)
+{
+	enum { ROW = 32 };
+	char text[2 * ROW + 1];
+
+	for (size_t at = 0; at < event->n; at += ROW) {
+		size_t n = event->n - at < ROW ? event->n - at : ROW;
+		hex_encode(text, event->p + at, n);
+		log_say("    %s", text);
+	}
+}
+
+/* One line, one write: connections print at the same time. */
+static void print_object(json_t *o)
+{
+	char *line = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
+
+	if (line != NULL) {
+		struct buf text = {0};
+		if (buf_append_str(&text, line) == 0 && buf_append(&text, "\n", 1) == 0) {
+			(void)file_write_all(STDOUT_FILENO, text.p, text.n);
+		}
+		buf_free(&text);
+	}
+	free(line);
+	json_decref(o);
+}
+
+static void said_json(const struct mitm_event *event, bool hex)
+{
+	const char *who = mitm_who_name(event->who);
+	json_t *o = json_object();
+
+	cli_json_number(o, "connection", event->connection);
+	cli_json_text(o, "who", who, strlen(who));
+	cli_json_number(o, "bytes", event->n);
+	cli_json_text(o, "what", event->what, strlen(event->what));
+	if (hex) {
+		char *text = malloc(2 * event->n + 1);
+		if (text != NULL) {
+			hex_encode(text, event->p, event->n);
+			cli_json_text(o, "hex", text, 2 * event->n);
+		}
+		free(text);
+	}
+	print_object(o);
+}
+
+static void said(void *arg, const struct mitm_event *event)
+{
+	const struct printer *p = arg;
+
+	if (p->json) {
+		said_json(event, p->hex);
+		return;
+	}
+	log_say("%u %s: %zu bytes: %s", event->connection, mitm_who_name(event->who), event->n,
+		event->what);
+	if (p->hex) {
+		print_hex(event);
+	}
+}
+
+static void result(void *arg, unsigned connection, const char *attack, bool won, const char *text)
+{
+	const struct printer *p = arg;
+	json_t *o;
+
+	if (!p->json) {
+		log_say("%u %s %s: %s", connection, won ? "**" : "--", attack, text);
+		return;
+	}
+	o = json_object();
+	cli_json_number(o, "connection", connection);
+	cli_json_text(o, "attack", attack, strlen(attack));
+	(void)json_object_set_new(o, "won", json_boolean(won));
+	cli_json_text(o, "text", text, strlen(text));
+	print_object(o);
+}
+
+static void ended(void *arg, unsigned connection)
+{
+	const struct printer *p = arg;
+	json_t *o;
+
+	if (p->json) {
+		o = json_object();
+		cli_json_number(o, "connection", connection);
+		(void)json_object_set_new(o, "ended", json_true());
+		print_object(o);
+	}
+}
+
+/* --- what is stolen --- */
+
+/* A file of its own, whatever is there already. 0 or -1. */
+static int create_loot(
+	int dir, const struct mitm_loot *loot, char name[static FILENAME_MAX_BYTES + 1])
+{
+	int fd = -1;
+
+	for (unsigned long copy = 1; fd < 0; copy++) {
+		filename_make(name, loot->from, loot->title, copy);
+		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0 && errno != EEXIST) {
+			return -1;
+		}
+	}
+	return fd;
+}
+
+static void stole(void *arg, const struct mitm_loot *loot)
+{
+	const struct printer *p = arg;
+	char name[FILENAME_MAX_BYTES + 1];
+	struct err e;
+	int fd;
+
+	if (p->loot < 0) {
+		return;
+	}
+	fd = create_loot(p->loot, loot, name);
+	if (fd < 0 || file_write_all(fd, loot->text->p, loot->text->n) != 0) {
+		err_sys(&e, EX_CANTCREAT, "cannot save stolen mail");
+		log_err("loot", &e);
+	} else if (!p->json) {
+		log_say("%u    saved as %s", loot->connection, name);
+	}
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+}
+
+/* --- options --- */
+
+static int print_attacks(const struct cli *c)
+{
+	for (size_t i = 0; i < mitm_attacks_n; i++) {
+		const struct mitm_attack *a = &mitm_attacks[i];
+		(void)printf("%-15s %-6s %s\n", a->name, a->threats, a->line);
+	}
+	return cli_finish(c, EX_OK);
+}
+
+/* "mitm double --help": of the attack. */
+static const struct mitm_attack *asked_for_help(int argc, char **argv)
+{
+	const struct mitm_attack *a = NULL;
+	bool wants = false;
+
+	for (int i = 1; i < argc; i++) {
+		wants = wants || strcmp(argv[i], "--help") == 0;
+		a = a == NULL ? mitm_find(argv[i]) : a;
+	}
+	return wants ? a : NULL;
+}
+
+static int explain(const struct cli *c, const struct mitm_attack *a)
+{
+	(void)printf("%s (%s): %s\n\n%s", a->name, a->threats, a->line, a->help);
+	return cli_finish(c, EX_OK);
+}
+
+/* -1 to go on, or the exit code. */
+static int choose_attacks(const struct cli *c, struct mitm *m)
+{
+	bool active = false;
+
+	if (c->args_n == 0) {
+		m->attacks[m->attacks_n++] = mitm_find("eavesdrop");
+	}
+	for (size_t i = 0; i < c->args_n; i++) {
+		const struct mitm_attack *a = mitm_find(c->args[i]);
+		if (a == NULL) {
+			return cli_usage(
+				c, "there is no attack \"%s\"; --attacks lists them", c->args[i]);
+		}
+		if (m->attacks_n == MITM_TOGETHER || (active && !a->passive)) {
+			return cli_usage(c, "only attacks that just listen run beside another");
+		}
+		active = active || !a->passive;
+		m->attacks[m->attacks_n++] = a;
+	}
+	return -1;
+}
+
+static bool uses(const struct mitm *m, const char *name)
+{
+	for (size_t i = 0; i < m->attacks_n; i++) {
+		if (strcmp(m->attacks[i]->name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int check_addresses(const struct cli_list *listen, struct err *e)
+{
+	for (size_t i = 0; i < listen->n; i++) {
+		bool is_private;
+		if (listen_is_private(listen->items[i], &is_private, e) != 0) {
+			return -1;
+		}
+		if (!is_private) {
+			err_set(e, EX_USAGE, "%s is a public address", listen->items[i]);
+			return err_hint(e, "the lab is for loopback and private networks; --yes "
+					   "if you mean it");
+		}
+	}
+	return 0;
+}
+
+enum { STOLEN_MAX = 8 };
+
+struct keys {
+	struct mitm_stolen stolen[STOLEN_MAX];
+	struct rsa_public victim;
+};
+
+/* Of either kind, as far as they are there; one at least. */
+static int load_stolen(struct mitm_stolen *s, int dir, const char *name, struct err *e)
+{
+	struct err why;
+
+	s->has_x25519 = keyfile_load_x25519_private(dir, name, &s->x25519, e) == 0;
+	if (!s->has_x25519 && e->code != EX_NOINPUT) {
+		return -1;
+	}
+	if (keyfile_load_private(dir, name, &s->rsa, &why) == 0) {
+		return 0;
+	}
+	*e = why;
+	return why.code == EX_NOINPUT && s->has_x25519 ? 0 : -1;
+}
+
+struct wanted {
+	struct cli_list listen, stolen;
+	const char *to, *pcap, *loot, *keys, *victim;
+	bool yes;
+};
+
+static int load_keys(struct mitm *m, const struct wanted *w, struct keys *k, struct err *e)
+{
+	int dir = file_open_dir(w->keys == NULL ? "." : w->keys, e), rc = dir < 0 ? -1 : 0;
+
+	for (size_t i = 0; rc == 0 && i < w->stolen.n; i++) {
+		rc = load_stolen(&k->stolen[i], dir, w->stolen.items[i], e);
+		m->stolen_n++;
+	}
+	m->stolen = k->stolen;
+	if (rc == 0 && w->victim != NULL) {
+		rc = keyfile_load_public(dir, w->victim, &k->victim, e);
+		m->victim = &k->victim;
+	}
+	if (dir >= 0) {
+		(void)close(dir);
+	}
+	return rc;
+}
+
+/* --- the applet --- */
+
+static int prepare(
+	struct mitm *m, struct printer *p, const struct wanted *w, struct keys *keys, struct err *e)
+{
+	if (conn_split(w->to, m->host, m->port, e) != 0 ||
+		(!w->yes && check_addresses(&w->listen, e) != 0) || load_keys(m, w, keys, e) != 0) {
+		return -1;
+	}
+	p->loot = file_open_dir(w->loot == NULL ? "." : w->loot, e);
+	if (p->loot < 0) {
+		return -1;
+	}
+	if (w->pcap != NULL) {
+		m->capture = pcap_create(w->pcap, e);
+		if (m->capture < 0) {
+			return -1;
+		}
+	}
+	gcm_prepare();
+	return x25519_self_check(e) != 0 ? -1 : mitm_open(m, e);
+}
+
+static void ready(void *arg)
+{
+	(void)arg;
+}
+
+APPLET_MAIN(mitm)
+{
+	static struct wanted w;
+	static struct keys keys;
+	struct printer p = {.loot = -1};
+	struct mitm m = {.capture = -1,
+		.ear = {.said = said, .result = result, .stole = stole, .ended = ended, .arg = &p}};
+	bool list = false;
+	const struct cli_option options[] = {{'l', "listen", CLI_LIST, &w.listen},
+		{0, "to", CLI_TEXT, &w.to}, {0, "attacks", CLI_FLAG, &list},
+		{0, "pcap", CLI_TEXT, &w.pcap}, {0, "hex", CLI_FLAG, &p.hex},
+		{0, "json", CLI_FLAG, &p.json}, {'d', "dir", CLI_TEXT, &w.loot},
+		{'k', "keys", CLI_TEXT, &w.keys}, {0, "victim", CLI_TEXT, &w.victim},
+		{0, "stolen", CLI_LIST, &w.stolen}, {0, "sockets", CLI_NUMBER, &m.sockets},
+		{0, "seconds", CLI_NUMBER, &m.seconds}, {0, "enhanced", CLI_FLAG, &m.enhanced},
+		{0, "yes", CLI_FLAG, &w.yes}, {'v', "verbose", CLI_FLAG, &m.verbose}};
+	struct cli c = {.applet = "mitm",
+		.help = help,
+		.options = options,
+		.options_n = sizeof options / sizeof options[0]};
+	const struct mitm_attack *asked = asked_for_help(argc, argv);
+	int rc = asked != NULL ? explain(&c, asked) : cli_parse(&c, argc, argv);
+	struct err e;
+
+	if (rc >= 0) {
+		return rc;
+	}
+	if (list) {
+		return print_attacks(&c);
+	}
+	rc = choose_attacks(&c, &m);
+	if (rc >= 0) {
+		return rc;
+	}
+	if (w.listen.n == 0 || w.to == NULL) {
+		return cli_usage(&c, "it takes --listen and --to");
+	}
+	if (uses(&m, "impersonate") && w.victim == NULL) {
+		return cli_usage(&c, "impersonate takes --victim");
+	}
+	if (uses(&m, "stolen-key") && w.stolen.n == 0) {
+		return cli_usage(&c, "stolen-key takes --stolen");
+	}
+	if (w.stolen.n > STOLEN_MAX) {
+		return cli_usage(&c, "at most %d --stolen", STOLEN_MAX);
+	}
+	cli_protect();
+	rc = prepare(&m, &p, &w, &keys, &e);
+	rc = rc == 0 ? mitm_run(&m, w.listen.items, w.listen.n, ready, &e) : rc;
+	mitm_close(&m);
+	wipe(&keys, sizeof keys);
+	return cli_finish(&c, rc >= 0 ? EX_OK : cli_fail(&c, &e));
+}

@@ -1,0 +1,181 @@
+/* The table of attacks. A new one is a row here, its functions beside the others of its kind, and a
+ * row in SECURITY.md. */
+#include "mitm_relay.h"
+
+const struct mitm_attack mitm_attacks[] = {
+	{.name = "eavesdrop",
+		.threats = "T25",
+		.line = "listen, and tell what lengths and order tell",
+		.help = "Relays both directions unchanged. On the classic protocol an outsider\n"
+			"tells each step by its length: the login, the choices, how long each\n"
+			"e-mail is. On the enhanced one he sees a handshake and sealed records:\n"
+			"their sizes and times, no name, no step.\n",
+		.classic = MITM_WORKS,
+		.passive = true,
+		.heard = mitm_eavesdrop,
+		.end = mitm_eavesdropped},
+	{.name = "equal-blocks",
+		.threats = "T4",
+		.line = "find cipher text that repeats",
+		.help = "AES-ECB makes equal blocks of equal text: the menu looks the same each\n"
+			"time, and so does a line that was sent twice. Enhanced records are\n"
+			"sealed with a counter: no two blocks are alike.\n",
+		.classic = MITM_WORKS,
+		.passive = true,
+		.heard = mitm_collect_blocks,
+		.end = mitm_compare_blocks},
+	{.name = "stolen-key",
+		.threats = "T25",
+		.line = "open a recorded session with a private key stolen later (--stolen)",
+		.help = "The classic session's key travels under the client's RSA key: whoever\n"
+			"gets that key, even years later, opens every session that was\n"
+			"recorded. The enhanced protocol makes each session's keys from\n"
+			"ephemeral ones that are wiped: the server's and the client's key\n"
+			"together open nothing.\n",
+		.classic = MITM_WORKS,
+		.passive = true,
+		.heard = mitm_open_with_key,
+		.end = mitm_opened},
+	{.name = "impersonate",
+		.threats = "T2",
+		.line = "play the server with a key of the attacker's own (--victim)",
+		.help = "Nothing in the classic protocol proves the server: a session's key\n"
+			"under the client's public key will do, and anybody can make one. The\n"
+			"client hands over its mail and believes that it was sent. On the\n"
+			"enhanced protocol the client knows the server's key beforehand:\n"
+			"message 2 does not verify, and the client leaves without having named\n"
+			"itself.\n",
+		.classic = MITM_WORKS,
+		.begin = mitm_play_server,
+		.heard = mitm_impersonate},
+	{.name = "replay-login",
+		.threats = "T1",
+		.line = "play a recorded login to the server",
+		.help = "The classic login holds nothing fresh: its bytes open a session again\n"
+			"and again. An enhanced login is bound to both sides' ephemeral keys:\n"
+			"message 3 does not verify a second time, and the server closes.\n",
+		.classic = MITM_WORKS,
+		.heard = mitm_record_login,
+		.end = mitm_replay_login},
+	{.name = "replay-session",
+		.threats = "T3",
+		.line = "play a recorded session to the next client",
+		.help = "The first session is relayed and recorded. Whoever connects then talks\n"
+			"to the recording. Nothing of a classic session is the client's own\n"
+			"choice, so it takes the old key, the old menu, and believes that its\n"
+			"mail was sent. An enhanced client's ephemeral key is part of message\n"
+			"2: an old one fails.\n",
+		.classic = MITM_WORKS,
+		.begin = mitm_replay_begin,
+		.heard = mitm_replay_session,
+		.end = mitm_replay_end},
+	{.name = "double",
+		.threats = "T6",
+		.line = "send what was sent once more",
+		.help = "Classic texts have no numbers: the bytes of an e-mail, sent twice, are\n"
+			"two e-mails. Enhanced records are counted: the second one does not\n"
+			"open, and the server closes.\n",
+		.classic = MITM_WORKS,
+		.heard = mitm_double},
+	{.name = "splice",
+		.threats = "T5",
+		.line = "let two blocks of an e-mail change places",
+		.help = "AES-ECB seals each block by itself: in another order they are another\n"
+			"text, and nothing tells. An enhanced record has one tag over all of\n"
+			"it.\n",
+		.classic = MITM_WORKS,
+		.heard = mitm_splice},
+	{.name = "flip",
+		.threats = "T5 T7",
+		.line = "turn one bit of an e-mail",
+		.help = "One bit of a classic block makes noise of 16 bytes. The protocol does\n"
+			"not notice: the noise reaches the server as if the sender had written\n"
+			"it, and is refused only if it is no UTF-8, with a reason that blames\n"
+			"the sender. An enhanced record that was touched does not open.\n",
+		.classic = MITM_WORKS,
+		.heard = mitm_flip},
+	{.name = "drop",
+		.threats = "T6 T7",
+		.line = "keep an e-mail back, and let the client believe that it arrived",
+		.help = "The classic answer to an e-mail is the menu, whose cipher text never\n"
+			"changes within a session: the attacker has heard it before, keeps the\n"
+			"e-mail back and plays it. Enhanced answers are sealed and counted:\n"
+			"without the record there is none.\n",
+		.classic = MITM_WORKS,
+		.heard = mitm_drop},
+	{.name = "reorder",
+		.threats = "T6 T7",
+		.line = "deliver the second e-mail ahead of the first",
+		.help = "With the menu and the prompt as they were heard before, the attacker\n"
+			"answers the client itself, and delivers two e-mails of a classic\n"
+			"session in the order that it likes. Enhanced records out of order do\n"
+			"not open.\n",
+		.classic = MITM_WORKS,
+		.heard = mitm_reorder},
+	{.name = "truncate",
+		.threats = "T7",
+		.line = "cut the end off",
+		.help = "A classic list ends with the first block that is padded. Without the\n"
+			"64 bytes ahead of that block, the newest messages are missing, and the\n"
+			"client cannot tell. An enhanced session that is cut behind a whole\n"
+			"record has no proper end: the client says so and fails.\n",
+		.classic = MITM_WORKS,
+		.heard = mitm_truncate},
+	{.name = "tamper-login",
+		.threats = "T8 T9",
+		.line = "alter the login on its way",
+		.help = "The founding example. The classic server cannot read the login, and\n"
+			"says what it says of a wrong password: the client blames itself. A\n"
+			"hash of the login inside the login changes nothing. An enhanced client\n"
+			"whose message 3 was altered is never told that its password is wrong:\n"
+			"the handshake fails.\n",
+		.classic = MITM_WORKS,
+		.heard = mitm_tamper_login},
+	{.name = "inject-invalid",
+		.threats = "T9",
+		.line = "tell the client that its login is wrong",
+		.help = "The classic refusal travels in the clear: anybody can say it. On the\n"
+			"enhanced protocol a refusal is a sealed record of the proven server's;\n"
+			"anything else is a broken protocol, and no word about the login.\n",
+		.classic = MITM_WORKS,
+		.begin = mitm_play_server,
+		.heard = mitm_inject_invalid},
+	{.name = "downgrade",
+		.threats = "T23",
+		.line = "break the enhanced handshake, and wait for the classic one",
+		.help = "A client that was told --enhanced never falls back: it fails, and says\n"
+			"no classic byte. The classic protocol has nothing below it.\n",
+		.classic = MITM_NOTHING_THERE,
+		.begin = mitm_play_server,
+		.heard = mitm_downgrade},
+	{.name = "low-order",
+		.threats = "T24",
+		.line = "offer public keys that make every shared secret zero",
+		.help = "To the client in message 2, and to the server in message 1. A secret\n"
+			"that is all zeros is refused (RFC 7748 6.1), though BearSSL calls it a\n"
+			"success. The classic protocol agrees on no secret.\n",
+		.classic = MITM_NOTHING_THERE,
+		.begin = mitm_play_server,
+		.heard = mitm_low_order,
+		.strike = mitm_low_order_strike},
+	{.name = "reflect",
+		.threats = "T24",
+		.line = "answer the client with its own message 1",
+		.help = "Each direction has a key of its own, and message 2 proves the\n"
+			"server's: a client's own words prove nothing to it. The classic\n"
+			"protocol agrees on no secret.\n",
+		.classic = MITM_NOTHING_THERE,
+		.begin = mitm_play_server,
+		.heard = mitm_reflect},
+	{.name = "slow",
+		.threats = "T19",
+		.line = "take the server's sessions with connections that say a byte a second",
+		.help = "Opens 200 connections (--sockets) that never finish their login. A\n"
+			"phase of a session has an absolute deadline, and whoever has not\n"
+			"logged in makes room for others: on both protocols a login meanwhile\n"
+			"takes its usual time.\n",
+		.classic = MITM_FAILS,
+		.strike = mitm_slow},
+};
+
+const size_t mitm_attacks_n = sizeof mitm_attacks / sizeof mitm_attacks[0];

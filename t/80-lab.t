@@ -1,0 +1,101 @@
+#!/bin/sh
+# The lab: every attack works on the classic protocol where it should, and fails on the enhanced one;
+# judged by what each has left behind, not by what the lab says of it.
+. "$(dirname "$0")/lib.sh"
+cd "$HOME_DIR" || exit 1
+
+ok "the lab runs, and every attack ends as it should" smtp361 lab -d lab --html page.html --json
+cp .ok rows.json
+judged "the effects of each attack were looked at" \
+	/usr/bin/python3 -B "$ROOT/t/peer/lab_effects.py" lab rows.json
+
+attacks() { smtp361 mitm --attacks | sed 's/ .*//' | sort; }
+is "the rows are those of mitm --attacks" \
+	"$(/usr/bin/python3 -c 'import json
+for row in sorted(json.load(open("rows.json")), key=lambda row: row["attack"]): print(row["attack"])')" \
+	"$(attacks)"
+
+# --- what is printed ---
+
+ok "one attack can be run alone" smtp361 lab impersonate
+table=$(cat .ok)
+like "the table says what was got on classic" "$table" '^impersonate +T2 +BROKEN: read the whole'
+like "... and what happened on enhanced" "$table" 'held: got no name and no mail'
+like "... and counts" "$table" '^1 of 1 attacks ended as they should'
+is "no line ends in blanks" "$(printf '%s\n' "$table" | grep -c ' $')" 0
+ok "its folder is gone" must_fail 2 sh -c 'ls "${TMPDIR:-/tmp}"/smtp361-lab.* 2>&1; exit $?'
+
+# --- it cannot pass by being broken ---
+
+if is_root && unshare -n true 2>/dev/null; then
+	ok "where nobody can connect, nothing held: it fails" \
+		must_fail 70 unshare -n "$SMTP361" lab impersonate
+	like "... and says where" "$(cat .ok)" 'smtp361 lab: '
+else
+	skip "where nobody can connect, nothing held: it fails" "only root can take the network away"
+fi
+ok "an unknown attack is usage" must_fail 64 smtp361 lab nonsense
+ok "a folder that is there is not used" must_fail 73 smtp361 lab -d lab impersonate
+ok "a page that cannot be written is an error" must_fail 73 smtp361 lab --html no/such/page.html reflect
+
+# --- the page ---
+
+/usr/bin/python3 - page.html >found 2>&1 <<'END'
+import html.parser, re, sys
+page = open(sys.argv[1]).read()
+class Tags(html.parser.HTMLParser):
+    void, open, seen = {"meta", "circle", "path"}, [], {}
+    def handle_starttag(self, tag, attrs):
+        self.seen[tag] = self.seen.get(tag, 0) + 1
+        if tag not in self.void: self.open.append(tag)
+    def handle_startendtag(self, tag, attrs):
+        self.seen[tag] = self.seen.get(tag, 0) + 1
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag: print("crossed", tag)
+tags = Tags()
+tags.feed(page)
+if tags.open: print("open", tags.open)
+if tags.seen["svg"] != 2 * tags.seen["section"] or tags.seen["section"] < 18: print(tags.seen)
+if re.search(r"https?:|src=|url\(|@import|<script", page): print("it loads something")
+def light(colour):
+    parts = [int(colour[at:at + 2], 16) / 255 for at in (1, 3, 5)]
+    parts = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+for scheme in re.findall(r":root \{(.*?)\}", page, re.S):
+    colours = dict(re.findall(r"--(\w+): (#\w+)", scheme))
+    for ground in ("paper", "card"):
+        for ink in ("ink", "soft", "bad", "good"):
+            a, b = sorted((light(colours[ground]), light(colours[ink])))
+            if (b + 0.05) / (a + 0.05) < 4.5: print("hard to read", ink, "on", ground, scheme)
+END
+is "the page is whole, loads nothing, and each text stands out in light and dark" "$(cat found)" ""
+
+# look SCHEME: the colour of a corner of the page as a browser paints it
+look() {
+	timeout 120 chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$HOME_DIR/chrome" \
+		--window-size=1000,700 --blink-settings=preferredColorScheme="$1" \
+		--screenshot="$HOME_DIR/look.png" "file://$HOME_DIR/page.html" >chrome.log 2>&1 || return 1
+	/usr/bin/python3 - "$HOME_DIR/look.png" <<'END'
+import struct, sys, zlib
+data = open(sys.argv[1], "rb").read()
+at, packed = 8, b""
+while at < len(data):
+    n, kind = struct.unpack(">I4s", data[at:at + 8])
+    if kind == b"IHDR": width, height, _, colour = struct.unpack(">IIBB", data[at + 8:at + 18])
+    if kind == b"IDAT": packed += data[at + 8:at + 8 + n]
+    at += 12 + n
+pixels = zlib.decompress(packed)
+step = 3 if colour == 2 else 4
+print(pixels[1:4].hex(), len(set(pixels)) > 20)
+END
+}
+if command -v chromium >/dev/null 2>&1; then
+	is "a browser paints it in light" "$(look 1)" "ffffff True"
+	is "... and in dark" "$(look 0)" "0d1117 True"
+	is "a browser finds every diagram" "$(timeout 120 chromium --headless --no-sandbox --disable-gpu \
+		--user-data-dir="$HOME_DIR/chrome" --dump-dom "file://$HOME_DIR/page.html" 2>/dev/null |
+		grep -c '<svg')" "$(grep -c '<svg' page.html)"
+else
+	skip "a browser paints it in light" "chromium is not installed"
+fi
+done_testing

@@ -1,0 +1,182 @@
+"""What the lab's attacks did, by what they left in its folder: mailboxes, loot, exit codes, the bytes
+that the attacker heard. Nothing that the lab or the attacker says of itself is believed.
+
+    lab_effects.py FOLDER ROWS.json
+"""
+import collections, json, sys
+from pathlib import Path
+
+from verdict import check
+
+FOLDER = Path(sys.argv[1])
+ROWS = {row["attack"]: row for row in json.loads(Path(sys.argv[2]).read_text())}
+LETTER, SECOND = (FOLDER / name for name in ("letter1", "letter2"))
+LETTER, SECOND = LETTER.read_text(), SECOND.read_text()
+WIRES = ("classic", "enhanced")
+
+
+def stored(attack, wire, behind=""):
+    """The contents of bob's messages of this attack, oldest first."""
+    found = []
+    for file in (FOLDER / "site/bob").glob("alice_*.txt"):
+        head, _, content = file.read_text().partition("\nContent:\n")
+        lines = dict(line.split(": ", 1) for line in head.splitlines())
+        if lines["Title"] == f"{attack}, {wire}{behind}":
+            found.append((lines["Time and Date"], content))
+    return [content for _, content in sorted(found)]
+
+
+def exits(attack, wire):
+    return ROWS[attack][wire]["exits"]
+
+
+def told(attack, wire):
+    """What the victim's command said on stderr."""
+    return (FOLDER / f"{attack}-{wire}.err").read_text()
+
+
+def heard(attack, wire):
+    """The events of the attacker, with their bytes."""
+    lines = (FOLDER / f"relay-{attack}-{wire}.out").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    return [{**event, "hex": bytes.fromhex(event["hex"])} for event in events if "who" in event]
+
+
+def loot(attack, wire):
+    file = FOLDER / f"loot/alice_{attack}, {wire}.txt"
+    return file.read_text().partition("\nContent:\n")[2] if file.exists() else None
+
+
+def said(events, who):
+    return b"".join(event["hex"] for event in events if event["who"] == who)
+
+
+def repeats(data):
+    blocks = collections.Counter(data[at : at + 16] for at in range(0, len(data) - 15, 16))
+    return sum(n - 1 for n in blocks.values())
+
+
+# --- passive ---
+
+for wire in WIRES:
+    both = said(heard("eavesdrop", wire), "C") + said(heard("eavesdrop", wire), "S")
+    clear = [text for text in (b"alice", b"bob", LETTER[:16].encode(), b"Select") if text in both]
+    check(f"eavesdrop, {wire}: no text of theirs stands in what was heard", clear)
+    check(f"eavesdrop, {wire}: the mail arrived", stored("eavesdrop", wire) == [LETTER])
+mails = [e for e in heard("eavesdrop", "classic") if e["who"] == "C" and "an e-mail" in e["what"]]
+check("eavesdrop, classic: the e-mail is told from all else, with its length", len(mails) == 1 and
+      len(LETTER) < mails[0]["bytes"] < len(LETTER) + 112)
+check("eavesdrop, enhanced: records are all alike", all(
+    e["what"].startswith(("a sealed record", "message ", "the same, passed on"))
+    for e in heard("eavesdrop", "enhanced")))
+
+events = heard("equal-blocks", "classic")
+menu = [e["hex"] for e in events if e["who"] == "S" and e["bytes"] == 160]
+check("equal-blocks, classic: the menu is the same cipher text each time",
+      len(menu) == 2 and menu[0] == menu[1])
+events = heard("equal-blocks", "enhanced")
+records = b"".join(e["hex"] for e in events if e["who"] in "CS" and "record" in e["what"])
+check("equal-blocks, enhanced: no block is like another", len(records) > 200 and not repeats(records))
+
+check("stolen-key, classic: the whole text was read", loot("stolen-key", "classic") == LETTER)
+check("stolen-key, enhanced: nothing was", loot("stolen-key", "enhanced") is None)
+check("stolen-key, enhanced: the mail arrived", stored("stolen-key", "enhanced") == [LETTER])
+
+# --- false servers ---
+
+check("impersonate, classic: the text was read", loot("impersonate", "classic") == LETTER)
+check("impersonate, classic: the client believes that it was sent", exits("impersonate", "classic")[0] == 0)
+check("impersonate, enhanced: the client says that the server's key is another",
+      exits("impersonate", "enhanced")[0] == 76 and "does not hold the key" in told("impersonate", "enhanced"))
+check("impersonate, enhanced: it said nothing behind message 1",
+      len(said(heard("impersonate", "enhanced"), "C")) == 58)
+for wire in WIRES:
+    check(f"impersonate, {wire}: nothing reached the server", stored("impersonate", wire) == [])
+check("inject-invalid, classic: the client blames the login", exits("inject-invalid", "classic")[0] == 77
+      and "Invalid username or password" in told("inject-invalid", "classic"))
+check("inject-invalid, enhanced: it does not", exits("inject-invalid", "enhanced")[0] == 76
+      and "Invalid" not in told("inject-invalid", "enhanced"))
+for attack in ("reflect", "low-order"):
+    events = heard(attack, "enhanced")
+    check(f"{attack}, enhanced: the client refused it, and named nobody", exits(attack, "enhanced")[0] == 76
+          and len(said([e for e in events if e["connection"] == 1], "C")) == 58)
+events = heard("reflect", "enhanced")
+check("reflect: it was the client's own message 1", said(events, "AS") == said(events, "C")[8:])
+points = [e["hex"][10:42] for e in heard("low-order", "enhanced") if e["who"] == "AC"]
+check("low-order: five points were offered to the server", len(set(points)) == 5)
+check("low-order: the server said of each that it is one", (FOLDER / "server.err").read_text().count(
+    "the peer's public key is a low-order point") == 5)
+offered = said([e for e in heard("low-order", "enhanced")], "AS")[2:34]
+check("low-order: one of them to the client", offered in points)
+events = heard("downgrade", "enhanced")
+check("downgrade: no classic byte was said", said(events, "C")[:8] == b"SMTP361\x02"
+      and {e["connection"] for e in events} == {1})
+check("downgrade: the client failed", exits("downgrade", "enhanced")[0] not in (0, 77))
+
+# --- replays ---
+
+def logins(log, text):
+    return (FOLDER / log).read_text().count(text)
+
+
+events = heard("replay-login", "classic")
+check("replay-login, classic: the same bytes were said twice, and answered twice with a key",
+      said(events, "C")[:256] in said(events, "AC") and
+      sum(e["who"] == "S" and "session's key" in e["what"] for e in events) == 2)
+# eavesdrop, equal-blocks, stolen-key, replay-session, double, splice, flip, drop, reorder and itself
+# make one session each; the replay is one more
+check("replay-login, classic: the server has had one session too many",
+      logins("server.out", "Symmetric Key Generated for client: alice") == 11)
+events = heard("replay-login", "enhanced")
+again = [e for e in events if e["who"] == "AC" and "recorded" in e["what"]]
+check("replay-login, enhanced: both messages were said again, and the second had no answer",
+      len(again) == 2 and events[-1] == again[-1])
+check("replay-session, classic: the second client believes that it was sent",
+      exits("replay-session", "classic") == [0, 0] and stored("replay-session", "classic") == [])
+check("replay-session, enhanced: it does not", exits("replay-session", "enhanced") == [0, 76])
+for wire in WIRES:
+    check(f"replay-session, {wire}: the first session was real",
+          stored("replay-session", wire, " (first)") == [LETTER])
+check("double, classic: the e-mail is there twice", stored("double", "classic") == [LETTER, LETTER])
+check("double, enhanced: it is not", stored("double", "enhanced") in ([], [LETTER])
+      and exits("double", "enhanced")[0] == 76)
+
+# --- changes ---
+
+text = stored("splice", "classic")
+check("splice, classic: the bytes are those of the letter, in another order",
+      len(text) == 1 and text[0] != LETTER and sorted(text[0]) == sorted(LETTER))
+check("splice, classic: the client believes that it was sent", exits("splice", "classic")[0] == 0)
+check("flip, classic: the server took the noise for alice's text, and told her that it is bad",
+      exits("flip", "classic")[0] == 65 and "The message was rejected" in told("flip", "classic"))
+events = heard("flip", "classic")
+before, after = (said([e for e in events if "mail" in e["what"] or "turned" in e["what"]], who)
+                 for who in ("C", "AC"))
+check("flip: one bit was another", len(before) == len(after) > 0 and
+      sum(bin(a ^ b).count("1") for a, b in zip(before, after)) == 1)
+check("drop, classic: the client believes that it was sent", exits("drop", "classic")[0] == 0)
+check("drop, classic: nothing is there", stored("drop", "classic") == [])
+check("reorder, classic: the second is the older one now", stored("reorder", "classic") == [SECOND, LETTER])
+for attack in ("splice", "flip", "drop", "reorder"):
+    check(f"{attack}, enhanced: nothing is stored, and the client says so",
+          stored(attack, "enhanced") == [] and exits(attack, "enhanced")[0] == 76)
+rows = (FOLDER / "truncate-classic.out").read_text()
+check("truncate, classic: the older message is listed, the newest is not, and nothing is said",
+      "an older note" in rows and "the newest" not in rows and exits("truncate", "classic")[0] == 0)
+check("truncate, classic: it is in the mailbox",
+      any("the newest of all" in file.name for file in (FOLDER / "site/carol").iterdir()))
+check("truncate, enhanced: the client says that the end is missing",
+      exits("truncate", "enhanced")[0] == 76 and "without a goodbye" in told("truncate", "enhanced"))
+check("tamper-login, classic: the client blames the password", exits("tamper-login", "classic")[0] == 77)
+check("tamper-login, enhanced: it does not", exits("tamper-login", "enhanced")[0] == 76
+      and "Invalid" not in told("tamper-login", "enhanced"))
+
+# --- the server ---
+
+for wire in WIRES:
+    drips = [e["what"] for e in heard("slow", wire)]
+    check(f"slow, {wire}: some 100 connections at least were open beside the login",
+          any(int(what.split()[0]) >= 100 for what in drips))
+    check(f"slow, {wire}: the login worked", exits("slow", wire)[0] == 0)
+
+check("every attack of the table was run", sorted(ROWS) == sorted(set(ROWS)) and len(ROWS) >= 18)
