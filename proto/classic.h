@@ -19,6 +19,8 @@
 	"choice: "
 #define CLASSIC_REJECTED "The message was rejected: "
 #define CLASSIC_LATER "try again later: " /* opens the REASON when the server could not store */
+#define CLASSIC_SEND_PROMPT "Send the email"
+#define CLASSIC_INDEX_PROMPT "the server request email index"
 #define CLASSIC_NONE_LISTED "There is no email to view: display the inbox list first"
 #define CLASSIC_NO_SUCH "There is no email with this index in the last list"
 #define CLASSIC_LIST_HEAD "Index  From      DateTime                      Title"

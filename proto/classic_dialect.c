@@ -1,7 +1,7 @@
 /* The table of dialects; see classic_dialect.h. */
 #include "classic_dialect.h"
 
-#include <stddef.h>
+#include "classic.h"
 
 enum {
 	/* Programs of the python dialect take what one recv brings as one text: two of them that
@@ -14,10 +14,10 @@ static const struct classic_dialect dialects[] = {
 	{.name = "spec",
 		.port = "13000",
 		.opening = {{CLASSIC_C, CLASSIC_SAY, CLASSIC_OK}},
-		.send = {{CLASSIC_S, CLASSIC_SAY, "Send the email"},
+		.send = {{CLASSIC_S, CLASSIC_SAY, CLASSIC_SEND_PROMPT},
 			{CLASSIC_C, CLASSIC_MAIL, NULL}},
 		.list = {{CLASSIC_S, CLASSIC_LIST, NULL}, {CLASSIC_C, CLASSIC_SAY, CLASSIC_OK}},
-		.view = {{CLASSIC_S, CLASSIC_ASK, "the server request email index"},
+		.view = {{CLASSIC_S, CLASSIC_ASK, CLASSIC_INDEX_PROMPT},
 			{CLASSIC_C, CLASSIC_INDEX, NULL}, {CLASSIC_S, CLASSIC_MAIL, NULL}},
 		.first = 1},
 	{.name = "python",
