@@ -79,6 +79,24 @@ static void from_environment(const char **value, const char *name)
 	}
 }
 
+/* Who names a dialect wants the classic protocol. */
+static int resolve_dialect(struct account *a, struct err *e)
+{
+	const char *name = a->dialect_name;
+
+	a->dialect = name == NULL ? classic_spec : classic_dialect_find(name);
+	if (a->dialect == NULL) {
+		return err_set(e, EX_USAGE, "there is no dialect \"%.64s\"; there are: %s", name,
+			classic_dialect_names);
+	}
+	if (name != NULL && a->enhanced) {
+		return err_set(e, EX_USAGE,
+			"--dialect is of the classic protocol, and does not go with --enhanced");
+	}
+	a->classic = a->classic || name != NULL;
+	return 0;
+}
+
 int account_resolve(struct account *a, struct err *e)
 {
 	char path[ACCOUNT_PATH_MAX];
@@ -90,6 +108,9 @@ int account_resolve(struct account *a, struct err *e)
 	}
 	if (a->enhanced && a->classic) {
 		return err_set(e, EX_USAGE, "--enhanced and --classic do not go together");
+	}
+	if (resolve_dialect(a, e) != 0) {
+		return -1;
 	}
 	from_environment(&a->server, "SMTP361_SERVER");
 	from_environment(&a->user, "SMTP361_USER");
@@ -227,6 +248,7 @@ static int login_classic(const struct account *a, const char *host, const char *
 		.user = a->user,
 		.server_key = &server,
 		.user_key = &own,
+		.dialect = a->dialect,
 		.password = p->password,
 		.password_n = p->n,
 		.trace = a->verbose ? account_trace : NULL,
@@ -273,7 +295,8 @@ int account_login(const struct account *a, bool may_ask, struct mail_client **ou
 {
 	char host[CONN_HOST_MAX], port[8];
 	struct asked p = {0};
-	int rc = conn_split(a->server, host, port, e);
+	int rc = conn_split_port(
+		a->server, a->enhanced ? CONN_DEFAULT_PORT : a->dialect->port, host, port, e);
 
 	*out = NULL;
 	if (rc == 0 && a->password_file != NULL) {

@@ -4,6 +4,7 @@
 #define CMD_ACCOUNT_H
 
 #include "../crypto/password.h"
+#include "../proto/classic_dialect.h"
 #include "../proto/mail_client.h"
 #include "cli.h"
 
@@ -18,6 +19,8 @@ struct account {
 	const char *password_file; /* "-": standard input */
 	const char *pin;           /* fingerprint that the server's key must have; NULL: any */
 	bool enhanced, classic;    /* which wire; neither was said: classic */
+	const char *dialect_name;  /* of the classic one; NULL: it was not said */
+	const struct classic_dialect *dialect; /* the same, once resolved */
 	bool verbose;
 	bool resolved;
 	struct buf config[ACCOUNT_FIELDS]; /* owns what came from the configuration file */
@@ -30,6 +33,7 @@ struct account {
 		{0, "password-file", CLI_TEXT, &(a)->password_file},                        \
 		{0, "pin", CLI_TEXT, &(a)->pin}, {0, "enhanced", CLI_FLAG, &(a)->enhanced}, \
 		{0, "classic", CLI_FLAG, &(a)->classic},                                    \
+		{0, "dialect", CLI_TEXT, &(a)->dialect_name},                               \
 	{                                                                                   \
 		'v', "verbose", CLI_FLAG, &(a)->verbose                                     \
 	}
@@ -42,6 +46,7 @@ struct account {
 	"      --password-file FILE   its first line; - is stdin   $SMTP361_PASSWORD_FILE\n"    \
 	"      --enhanced             the enhanced protocol, and no other\n"                    \
 	"      --classic              the classic one, whatever the configuration says\n"       \
+	"      --dialect NAME         the same; NAME is spec, or python (port 12049)\n"         \
 	"      --pin SHA256:...       the fingerprint that the server's key must have\n"        \
 	"  -v, --verbose              tell what is verified, and what an onlooker sees\n"       \
 	"Defaults come from the environment, then from $XDG_CONFIG_HOME/smtp361/config.json,\n" \

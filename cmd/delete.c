@@ -79,7 +79,8 @@ static int delete_all(struct account *a, struct found *f, struct err *e)
 		return -1;
 	}
 	if (c->ops->remove == NULL) {
-		rc = err_set(e, EX_USAGE, "the classic protocol cannot remove a message");
+		rc = err_set(
+			e, EX_USAGE, "no dialect of the classic protocol can remove a message");
 		err_hint(e, "--enhanced can");
 	}
 	rc = rc == 0 ? find_ids(c, f, e) : rc;

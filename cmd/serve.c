@@ -12,7 +12,7 @@
 #include "cli.h"
 
 static const char help[] =
-	"usage: smtp361 serve [--enhanced] [-d DIR] [-l [ADDR:]PORT]...\n"
+	"usage: smtp361 serve [--enhanced | --dialect NAME] [-d DIR] [-l [ADDR:]PORT]...\n"
 	"\n"
 	"Serve the mailboxes in DIR, over the classic and the enhanced protocol on one port.\n"
 	"DIR holds user_pass.json, the server's keys, each user's public keys, and a folder\n"
@@ -20,6 +20,7 @@ static const char help[] =
 	"is finished first.\n"
 	"\n"
 	"      --enhanced              refuse the classic protocol\n"
+	"      --dialect NAME          of the classic protocol: spec, or python (port 12049)\n"
 	"  -d, --dir DIR               the server's folder (.)\n"
 	"  -l, --listen [ADDR:]PORT    where to listen (13000); repeatable; port 0: a free one\n"
 	"      --max-sessions N        sessions at once (500)\n"
@@ -228,18 +229,50 @@ static int64_t seconds_or(unsigned given, unsigned otherwise)
 }
 
 /* What an option of 0 stands for. */
-static void set_defaults(struct server *server, const struct cli_list *listen)
+static void set_defaults(
+	struct server *server, const struct cli_list *listen, const char *default_port)
 {
 	server->listen_n = listen->n == 0 ? 1 : listen->n;
-	server->listen[0] = CONN_DEFAULT_PORT;
+	server->listen[0] = default_port;
 	memcpy(server->listen, listen->items, listen->n * sizeof listen->items[0]);
 	server->sessions = server->sessions == 0 ? SERVER_SESSIONS : server->sessions;
 	server->per_address = server->per_address == 0 ? SERVER_PER_ADDRESS : server->per_address;
 }
 
+/* EX_OK, or the exit code of misuse; so is the one below. */
+static int misused(const struct cli *c, const struct server *server, const struct cli_list *listen,
+	unsigned chars)
+{
+	if (c->args_n > 0) {
+		return cli_usage(c, "serve takes no \"%s\"", c->args[0]);
+	}
+	if (listen->n > SERVER_LISTEN_MAX || server->sessions > SERVER_SESSIONS_MAX) {
+		return cli_usage(c, "at most %d --listen, and --max-sessions %d", SERVER_LISTEN_MAX,
+			SERVER_SESSIONS_MAX);
+	}
+	if (chars > ENHANCED_CHARS_MAX) {
+		return cli_usage(c, "--max-chars takes at most %d", ENHANCED_CHARS_MAX);
+	}
+	return EX_OK;
+}
+
+static int choose_dialect(const struct cli *c, struct service *s, const char *name)
+{
+	s->host.dialect = name == NULL ? classic_spec : classic_dialect_find(name);
+	if (s->host.dialect == NULL) {
+		return cli_usage(c, "there is no dialect \"%.64s\"; there are: %s", name,
+			classic_dialect_names);
+	}
+	if (name != NULL && s->enhanced_only) {
+		return cli_usage(
+			c, "--dialect is of the classic protocol, and does not go with --enhanced");
+	}
+	return EX_OK;
+}
+
 APPLET_MAIN(serve)
 {
-	const char *dir = NULL;
+	const char *dir = NULL, *dialect = NULL;
 	static struct cli_list listen;
 	unsigned login = 0, idle = 0, mail = 0, chars = 0, messages = 0;
 	static struct service service;
@@ -253,6 +286,7 @@ APPLET_MAIN(serve)
 	const struct cli_option options[] = {{'d', "dir", CLI_TEXT, &dir},
 		{'l', "listen", CLI_LIST, &listen},
 		{0, "enhanced", CLI_FLAG, &service.enhanced_only},
+		{0, "dialect", CLI_TEXT, &dialect},
 		{0, "max-sessions", CLI_NUMBER, &server.sessions},
 		{0, "max-per-address", CLI_NUMBER, &server.per_address},
 		{0, "max-chars", CLI_NUMBER, &chars}, {0, "max-messages", CLI_NUMBER, &messages},
@@ -271,17 +305,12 @@ APPLET_MAIN(serve)
 	if (rc >= 0) {
 		return rc;
 	}
-	if (c.args_n > 0) {
-		return cli_usage(&c, "serve takes no \"%s\"", c.args[0]);
+	rc = misused(&c, &server, &listen, chars);
+	rc = rc == EX_OK ? choose_dialect(&c, &service, dialect) : rc;
+	if (rc != EX_OK) {
+		return rc;
 	}
-	if (listen.n > SERVER_LISTEN_MAX || server.sessions > SERVER_SESSIONS_MAX) {
-		return cli_usage(&c, "at most %d --listen, and --max-sessions %d",
-			SERVER_LISTEN_MAX, SERVER_SESSIONS_MAX);
-	}
-	if (chars > ENHANCED_CHARS_MAX) {
-		return cli_usage(&c, "--max-chars takes at most %d", ENHANCED_CHARS_MAX);
-	}
-	set_defaults(&server, &listen);
+	set_defaults(&server, &listen, host->dialect->port);
 	host->login_ms = seconds_or(login, 30);
 	host->idle_ms = seconds_or(idle, 600);
 	host->mail_ms = seconds_or(mail, 600);

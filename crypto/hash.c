@@ -1,5 +1,7 @@
-/* SHA-256 over BearSSL; see hash.h. */
+/* Hashes over BearSSL; see hash.h. */
 #include "hash.h"
+
+#include "bytes.h"
 
 void hash_begin(struct hash *h)
 {
@@ -23,4 +25,14 @@ void hash_of(const void *p, size_t n, uint8_t out[static HASH_BYTES])
 	hash_begin(&h);
 	hash_add(&h, p, n);
 	hash_end(&h, out);
+}
+
+void hash_sha1(const void *p, size_t n, uint8_t out[static HASH_SHA1_BYTES])
+{
+	br_sha1_context context;
+
+	br_sha1_init(&context);
+	br_sha1_update(&context, p, n);
+	br_sha1_out(&context, out);
+	wipe(&context, sizeof context); /* what was hashed may hold a password */
 }

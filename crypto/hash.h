@@ -1,4 +1,5 @@
-/* SHA-256 (FIPS 180-4) in one call or in pieces. */
+/* SHA-256 (FIPS 180-4) in one call or in pieces; and SHA-1, which the python dialect's login
+ * has. */
 #ifndef CRYPTO_HASH_H
 #define CRYPTO_HASH_H
 
@@ -6,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HASH_BYTES = 32 };
+enum { HASH_BYTES = 32, HASH_SHA1_BYTES = 20 };
 
 struct hash {
 	br_sha256_context context;
@@ -17,5 +18,8 @@ void hash_add(struct hash *h, const void *p, size_t n);
 void hash_end(const struct hash *h, uint8_t out[static HASH_BYTES]);
 
 void hash_of(const void *p, size_t n, uint8_t out[static HASH_BYTES]);
+
+/* Broken for signatures: only where a wire has it. */
+void hash_sha1(const void *p, size_t n, uint8_t out[static HASH_SHA1_BYTES]);
 
 #endif

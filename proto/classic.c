@@ -1,18 +1,31 @@
 /* How texts and e-mails travel on the classic wire; see classic.h. */
 #include "classic.h"
 
-void classic_init(struct classic *c, struct conn *conn, const uint8_t key[static CLASSIC_KEY])
+#include <poll.h>
+
+int classic_init_key(struct classic *c, struct conn *conn, const uint8_t *key, size_t key_n)
 {
 	/* not the buffers: an idle session then touches few of their pages */
 	c->conn = conn;
 	c->start = c->end = c->raw = c->tail_pad = c->out_n = 0;
-	(void)aes_init(&c->aes, key, CLASSIC_KEY);
+	c->gap_ms = 0;
+	c->spoke = false;
+	return aes_init(&c->aes, key, key_n);
+}
+
+void classic_init(struct classic *c, struct conn *conn, const uint8_t key[static CLASSIC_KEY])
+{
+	(void)classic_init_key(c, conn, key, CLASSIC_KEY);
 }
 
 /* --- sending --- */
 
 static int flush(struct classic *c, size_t n, struct err *e)
 {
+	if (c->spoke && c->gap_ms > 0) {
+		(void)poll(NULL, 0, c->gap_ms);
+	}
+	c->spoke = false; /* until this text has ended */
 	aes_ecb_encrypt(&c->aes, c->out, n);
 	return conn_write(c->conn, c->out, n, e);
 }
@@ -44,7 +57,11 @@ int classic_end(struct classic *c, struct err *e)
 
 	c->out_n = 0;
 	aes_pad(c->out, n); /* a full buffer was flushed, so there is room */
-	return flush(c, aes_padded_len(n), e);
+	if (flush(c, aes_padded_len(n), e) != 0) {
+		return -1;
+	}
+	c->spoke = true;
+	return 0;
 }
 
 int classic_send(struct classic *c, const char *text, struct err *e)
@@ -122,6 +139,7 @@ int classic_recv(struct classic *c, struct buf *out, size_t max, int64_t quiet_m
 	size_t before = out->n;
 	bool no_memory = false, begun = false;
 
+	c->spoke = false;
 	while (!take_blocks(c, out, &no_memory)) {
 		begun = begun || out->n > before;
 		if (out->n - before > max) {
@@ -172,13 +190,12 @@ static enum classic_got faulty(struct err *e, const char *why)
 
 /* The lengths are of no help any more: read on until a block with valid padding is followed by
  * silence. An honest sender waits for the menu then. */
-static enum classic_got drain(struct arrival *a, const char *why, struct err *e)
+static enum classic_got drain(struct classic *c, uint64_t bytes, const char *why, struct err *e)
 {
-	struct classic *c = a->c;
 	enum { DRAIN_MAX = 64 << 20 }; /* bytes; who sends more is cut off */
 
-	while (a->bytes <= DRAIN_MAX) {
-		a->bytes += c->end - c->start;
+	while (bytes <= DRAIN_MAX) {
+		bytes += c->end - c->start;
 		c->start = c->end;
 		enum conn_got how = fill(c, CLASSIC_QUIET_MS, e);
 		if (how == CONN_QUIET && c->tail_pad > 0 && c->raw == c->end) {
@@ -241,7 +258,8 @@ static enum classic_got take_padding(struct arrival *a, struct err *e)
 	}
 	for (size_t i = 0; i < pad; i++) {
 		if (c->in[c->start + i] != pad) {
-			return drain(a, "the content is longer than its Content Length says", e);
+			return drain(c, a->bytes,
+				"the content is longer than its Content Length says", e);
 		}
 	}
 	c->start += pad;
@@ -306,7 +324,7 @@ static int take_head(
 		}
 	}
 	if (rc < 0) {
-		*result = drain(a, why, e);
+		*result = drain(c, a->bytes, why, e);
 	}
 	return rc > 0;
 }
@@ -320,6 +338,7 @@ enum classic_got classic_recv_mail(
 	enum classic_got result = CLASSIC_BROKEN;
 	int rc;
 
+	c->spoke = false;
 	if (!take_head(&a, &h, &result, e)) {
 		return result;
 	}
@@ -332,7 +351,106 @@ enum classic_got classic_recv_mail(
 	c->start += h.bytes;
 	a.bytes = h.bytes;
 	if (h.length > COUNTABLE_MAX) {
-		return drain(&a, "the Content Length is far beyond the limit", e);
+		return drain(c, a.bytes, "the Content Length is far beyond the limit", e);
 	}
 	return take_body(&a, e);
+}
+
+/* --- receiving what was announced --- */
+
+/* Less has come than was announced, and it ends like a text: has it ended? CLASSIC_WHOLE when more
+ * of it is here. */
+static enum classic_got await_more(struct classic *c, bool begun, struct err *e)
+{
+	bool ends = begun && c->tail_pad > 0 && c->raw == c->end;
+	enum conn_got how = fill(c, ends ? CLASSIC_QUIET_MS : 0, e);
+
+	if (how == CONN_QUIET) {
+		err_set(e, EX_TEMPFAIL, "the text is shorter than the size that was announced");
+		return CLASSIC_FAULTY;
+	}
+	if (how != CONN_DATA) {
+		(void)no_text(c, begun, how, e);
+		return CLASSIC_BROKEN;
+	}
+	return CLASSIC_WHOLE;
+}
+
+enum classic_got classic_recv_sized(
+	struct classic *c, const struct buf *told, struct buf *out, size_t max, struct err *e)
+{
+	enum classic_got got = CLASSIC_WHOLE;
+	size_t before = out->n, pad = 0;
+	uint64_t hint, bytes = 0; /* bytes: of plaintext so far, with what pads it */
+	bool sane = parse_decimal(told->p, told->n, aes_padded_len(max), &hint) == 0;
+
+	c->spoke = false;
+	while (pad == 0) {
+		if (c->start == c->end) {
+			got = await_more(c, bytes > 0, e);
+		}
+		if (got != CLASSIC_WHOLE) {
+			return got;
+		}
+		if (!sane) {
+			return drain(c, 0,
+				"the size that was announced is no number, or above the limit", e);
+		}
+		if (bytes > max) {
+			return drain(c, bytes, "the text is longer than its limit", e);
+		}
+		bytes += AES_BLOCK;
+		pad = bytes >= hint ? aes_padding(c->in + c->start) : 0;
+		if (buf_append(out, c->in + c->start, AES_BLOCK - pad) != 0) {
+			err_set(e, EX_TEMPFAIL, "out of memory");
+			return CLASSIC_BROKEN;
+		}
+		c->start += AES_BLOCK;
+	}
+	return out->n - before > max ? faulty(e, "the text is longer than its limit")
+				     : CLASSIC_WHOLE;
+}
+
+/* A header of the looser form is as long as the one that will be stored. */
+static bool head_fits(const struct message_head *h, bool *no_memory)
+{
+	struct buf head = {0};
+	bool fits;
+
+	*no_memory = message_format(&head, h->from, h->to, -1, h->title, h->length) != 0;
+	fits = head.n <= MESSAGE_HEAD_MAX;
+	buf_free(&head);
+	return fits;
+}
+
+enum classic_got classic_take_mail(
+	const struct buf *text, const struct classic_mail *mail, struct err *e)
+{
+	struct message_head h;
+	const uint8_t *content;
+	const char *why;
+	bool no_memory = false;
+	size_t n;
+	int rc;
+
+	if (message_parse_loose(text->p, text->n, &h, &why) != 0) {
+		return faulty(e, why);
+	}
+	content = text->p + h.bytes;
+	n = text->n - h.bytes;
+	if (utf8_count(content, n, &h.length) != 0) {
+		return faulty(e, "the content is not valid UTF-8");
+	}
+	if (!head_fits(&h, &no_memory)) {
+		return faulty(e, "the header is too long");
+	}
+	if (no_memory) {
+		err_set(e, EX_TEMPFAIL, "out of memory");
+		return CLASSIC_FAULTY;
+	}
+	rc = mail->head(mail->arg, &h, text->p, e);
+	if (rc == 0 && n > 0) {
+		rc = mail->content(mail->arg, content, n, e);
+	}
+	return rc < 0 ? CLASSIC_BROKEN : rc > 0 ? CLASSIC_DROPPED : CLASSIC_WHOLE;
 }

@@ -1,6 +1,7 @@
-/* The classic wire, both halves: its texts, and how they travel. Section numbers of the steps are
- * in PROTOCOL.md. Everything after the key is AES-256-ECB with PKCS#7 padding and has no framing,
- * so a boundary is where the padding is valid, or where an e-mail's own Content Length says. */
+/* The classic wire, both halves: its texts, and how they travel; classic_dialect.h has their order.
+ * Section numbers of the steps are in PROTOCOL.md. Everything after the key is AES-256-ECB with
+ * PKCS#7 padding and has no framing, so a boundary is where the padding is valid, or where an
+ * e-mail's own Content Length says. */
 #ifndef PROTO_CLASSIC_H
 #define PROTO_CLASSIC_H
 
@@ -20,6 +21,8 @@
 #define CLASSIC_LATER "try again later: " /* opens the REASON when the server could not store */
 #define CLASSIC_SEND_PROMPT "Send the email"
 #define CLASSIC_INDEX_PROMPT "the server request email index"
+#define CLASSIC_NONE_LISTED "There is no email to view: display the inbox list first"
+#define CLASSIC_NO_SUCH "There is no email with this index in the last list"
 #define CLASSIC_LIST_HEAD "Index  From      DateTime                      Title"
 
 enum {
@@ -28,6 +31,8 @@ enum {
 	CLASSIC_TEXT_MAX =
 		4096, /* bytes of a short text: a choice, an index, a menu with its reason */
 	CLASSIC_LIST_MAX = 64 << 20, /* bytes of a list: some 500,000 rows */
+	/* bytes of an e-mail that is kept in memory: its header may have a line of any kind */
+	CLASSIC_MAIL_MAX = 2 * MESSAGE_STORED_HEAD_MAX + MESSAGE_CONTENT_BYTES,
 	CLASSIC_QUIET_MS = 5000 /* When bytes disagree with what they say of themselves, the sender
 				 * has nothing more to say once it was silent for so long. */
 };
@@ -40,10 +45,14 @@ struct classic {
 	size_t tail_pad; /* the padding that ends the last block decrypted; 0: none */
 	uint8_t out[CLASSIC_BUF];
 	size_t out_n;
+	int gap_ms; /* of silence ahead of a text that follows one of this side; 0: none */
+	bool spoke; /* the last text was one of this side */
 };
 
 /* key: CLASSIC_KEY bytes. wipe() the struct after use. */
 void classic_init(struct classic *c, struct conn *conn, const uint8_t key[static CLASSIC_KEY]);
+/* The same with any key that AES has. 0, or -1 for another length. */
+int classic_init_key(struct classic *c, struct conn *conn, const uint8_t *key, size_t key_n);
 
 /* Send one text. 0 or -1. */
 int classic_send(struct classic *c, const char *text, struct err *e);
@@ -81,5 +90,17 @@ enum classic_got {
  * received. */
 enum classic_got classic_recv_mail(
 	struct classic *c, const struct classic_mail *mail, struct err *e);
+
+/* Receive a text whose size was told ahead, in decimal, appending it to out: at most max bytes. The
+ * size is a hint, because peers tell that of the plaintext, or of the ciphertext, or count
+ * characters: the text ends with the first block at or behind it whose padding is valid. Nothing
+ * is allocated for what has not come. What disagrees (a size that is no number or above max, too
+ * few bytes, too many) is read to its end, and FAULTY. */
+enum classic_got classic_recv_sized(
+	struct classic *c, const struct buf *told, struct buf *out, size_t max, struct err *e);
+
+/* Take an e-mail that is whole in memory, in the python dialect's form or the stored one. */
+enum classic_got classic_take_mail(
+	const struct buf *text, const struct classic_mail *mail, struct err *e);
 
 #endif

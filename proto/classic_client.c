@@ -41,6 +41,7 @@ static int recv_key(struct classic_client *c, const struct classic_login *l, str
 	uint8_t block[RSA_BYTES_MAX];
 	size_t n = l->user_key->public.n_len, got;
 	enum conn_got how = conn_read_exact(&c->conn, block, n, &got, e);
+	bool usable;
 	int key_n;
 
 	if (how == CONN_FAILED) {
@@ -55,13 +56,14 @@ static int recv_key(struct classic_client *c, const struct classic_login *l, str
 		return err_hint(e, "the server's log says why; it may want --enhanced");
 	}
 	key_n = rsa_oaep_decrypt(l->user_key, block);
-	if (key_n != CLASSIC_KEY) {
-		wipe(block, sizeof block);
+	usable = key_n == CLASSIC_KEY || (key_n > 0 && c->dialect->short_keys);
+	usable = usable && classic_init_key(&c->wire, &c->conn, block, (size_t)key_n) == 0;
+	wipe(block, sizeof block);
+	if (!usable) {
 		return err_set(e, EX_PROTOCOL, "the server's key block is %s",
 			key_n < 0 ? "not for this private key" : "of another length");
 	}
-	classic_init(&c->wire, &c->conn, block);
-	wipe(block, sizeof block);
+	c->wire.gap_ms = c->dialect->gap_ms;
 	return 0;
 }
 
@@ -82,9 +84,133 @@ static int recv_menu(struct classic_client *c, struct err *e)
 	return rc;
 }
 
+/* --- the steps of a dialect --- */
+
+/* What a walk through them works with. */
+struct steps {
+	struct classic_client *c;
+	const char *from; /* a letter that is sent, and its sender */
+	const struct mail_letter *letter;
+	struct buf *list;
+	uint64_t index;   /* counted from 1 */
+	struct buf *text; /* the e-mail that is viewed */
+	struct message_head *head;
+};
+
+static int recv_text(struct classic_client *c, struct buf *text, struct err *e)
+{
+	text->n = 0;
+	return classic_recv(&c->wire, text, CLASSIC_TEXT_MAX, CLASSIC_QUIET_MS, e);
+}
+
+static bool text_is(const struct buf *text, const char *want)
+{
+	return want != NULL && text->n == strlen(want) && memcmp(text->p, want, text->n) == 0;
+}
+
+static int put_text(void *arg, const struct classic_step *step, struct err *e)
+{
+	struct steps *s = arg;
+
+	return classic_send(&s->c->wire, step->text, e);
+}
+
+/* In place of what a view awaits stands a text that refuses it, which is confirmed: 1. */
+static int take_refusal(struct steps *s, const char *sentence, struct err *e)
+{
+	if (classic_send(&s->c->wire, CLASSIC_OK, e) != 0) {
+		return -1;
+	}
+	err_set(e, EX_NOINPUT, "%s", sentence);
+	return 1;
+}
+
+static int take_text(void *arg, const struct classic_step *step, struct err *e)
+{
+	struct steps *s = arg;
+	struct buf got = {0};
+	int rc = recv_text(s->c, &got, e);
+
+	if (rc == 0 && step->what == CLASSIC_ASK && text_is(&got, s->c->dialect->nothing_listed)) {
+		rc = take_refusal(s, CLASSIC_NONE_LISTED, e);
+	} else if (rc == 0 && !text_is(&got, step->text)) {
+		rc = err_set(e, EX_PROTOCOL, "the server did not answer with \"%s\"", step->text);
+	}
+	buf_free(&got);
+	return rc;
+}
+
+/* A text whose size the server has told. 0 or -1. */
+static int recv_sized(struct steps *s, const struct classic_step *step, const struct buf *told,
+	struct buf *text, size_t max, struct err *e)
+{
+	if (classic_send(&s->c->wire, step->text, e) != 0) {
+		return -1;
+	}
+	if (classic_recv_sized(&s->c->wire, told, text, max, e) != CLASSIC_WHOLE) {
+		e->code = e->code == EX_DATAERR ? EX_PROTOCOL : e->code;
+		return -1;
+	}
+	return 0;
+}
+
+static int take_list(void *arg, const struct classic_step *step, struct err *e)
+{
+	struct steps *s = arg;
+	struct buf told = {0};
+	int rc;
+
+	if (step->text == NULL) {
+		return classic_recv(&s->c->wire, s->list, CLASSIC_LIST_MAX, 0, e);
+	}
+	rc = recv_text(s->c, &told, e);
+	rc = rc == 0 ? recv_sized(s, step, &told, s->list, CLASSIC_LIST_MAX, e) : rc;
+	buf_free(&told);
+	return rc;
+}
+
+static int put_index(void *arg, const struct classic_step *step, struct err *e)
+{
+	struct steps *s = arg;
+	char index[24];
+
+	(void)step;
+	(void)snprintf(index, sizeof index, "%llu",
+		(unsigned long long)(s->index - 1 + s->c->dialect->first));
+	return classic_send(&s->c->wire, index, e);
+}
+
+static classic_act put_mail, take_mail;
+
+static int walk(struct steps *s, const struct classic_step *steps, struct err *e)
+{
+	static const struct classic_side client = {.who = CLASSIC_C,
+		.put = {[CLASSIC_SAY] = put_text,
+			[CLASSIC_INDEX] = put_index,
+			[CLASSIC_MAIL] = put_mail},
+		.take = {[CLASSIC_SAY] = take_text,
+			[CLASSIC_ASK] = take_text,
+			[CLASSIC_LIST] = take_list,
+			[CLASSIC_MAIL] = take_mail}};
+
+	return classic_walk(&client, steps, s, e);
+}
+
+/* One of the menu's choices, and its steps. */
+static int choose(struct steps *s, const char *choice, const struct classic_step *steps, int64_t ms,
+	struct err *e)
+{
+	s->c->menu.n = 0; /* what stands in it from now on is the answer */
+	conn_deadline(&s->c->conn, ms);
+	return classic_send(&s->c->wire, choice, e) != 0 ? -1 : walk(s, steps, e);
+}
+
 int classic_client_login(struct classic_client *c, const struct classic_login *l, struct err *e)
 {
+	struct steps steps = {.c = c};
+
 	c->conn.fd = -1;
+	c->dialect = l->dialect == NULL ? classic_spec : l->dialect;
 	c->menu = (struct buf){0};
 	c->trace = l->trace;
 	c->trace_arg = l->trace_arg;
@@ -95,7 +221,7 @@ int classic_client_login(struct classic_client *c, const struct classic_login *l
 	if (send_login(c, l, e) != 0 || recv_key(c, l, e) != 0) {
 		return -1;
 	}
-	if (classic_send(&c->wire, "OK", e) != 0 || recv_menu(c, e) != 0) {
+	if (walk(&steps, c->dialect->opening, e) != 0 || recv_menu(c, e) != 0) {
 		return err_prefix(e, "after the login");
 	}
 	say(c, "login: name and password in an RSA block that works again if it is recorded, the "
@@ -104,24 +230,6 @@ int classic_client_login(struct classic_client *c, const struct classic_login *l
 }
 
 /* --- the menu's choices --- */
-
-/* Choose, and take the server's prompt, which must be this one. */
-static int choose(struct classic_client *c, const char *choice, const char *prompt, struct err *e)
-{
-	struct buf got = {0};
-	int rc;
-
-	c->menu.n = 0; /* what stands in it from now on is the answer */
-	conn_deadline(&c->conn, CLASSIC_CLIENT_MS);
-	rc = classic_send(&c->wire, choice, e) != 0
-		     ? -1
-		     : classic_recv(&c->wire, &got, CLASSIC_TEXT_MAX, CLASSIC_QUIET_MS, e);
-	if (rc == 0 && (got.n != strlen(prompt) || memcmp(got.p, prompt, got.n) != 0)) {
-		rc = err_set(e, EX_PROTOCOL, "the server did not answer with \"%s\"", prompt);
-	}
-	buf_free(&got);
-	return rc;
-}
 
 /* The line ahead of the menu, as an error; 0 when there is none. */
 static int rejection(const struct classic_client *c, struct err *e)
@@ -159,11 +267,41 @@ static int put_content(struct classic_client *c, const struct mail_letter *l, st
 	return rc;
 }
 
+static int put_mail(void *arg, const struct classic_step *step, struct err *e)
+{
+	struct steps *s = arg;
+	struct classic *wire = &s->c->wire;
+	const struct mail_letter *l = s->letter;
+	const struct message_part from = message_text(s->from), to = message_text(l->to),
+				  title = message_text(l->title);
+	struct classic_step answer = {CLASSIC_S, CLASSIC_SAY, step->text};
+	struct buf head = {0};
+	char size[24];
+	int rc = s->c->dialect->loose ? message_format_loose(&head, from, to, title, l->chars)
+				      : message_format(&head, from, to, -1, title, l->chars);
+
+	if (rc != 0) {
+		rc = err_set(e, EX_TEMPFAIL, "out of memory");
+	}
+	if (rc == 0 && step->text != NULL) {
+		(void)snprintf(size, sizeof size, "%zu", aes_padded_len(head.n + (size_t)l->bytes));
+		rc = classic_send(wire, size, e);
+		rc = rc == 0 ? take_text(s, &answer, e) : rc;
+	}
+	conn_deadline(&s->c->conn, CLASSIC_MAIL_MS);
+	if (rc == 0) {
+		rc = classic_put(wire, head.p, head.n, e) != 0 || put_content(s->c, l, e) != 0
+			     ? -1
+			     : classic_end(wire, e);
+	}
+	buf_free(&head);
+	return rc;
+}
+
 int classic_client_post(
 	struct classic_client *c, const char *from, const struct mail_letter *l, struct err *e)
 {
-	struct buf head = {0};
-	int rc;
+	struct steps s = {.c = c, .from = from, .letter = l};
 
 	if (l->chars > MESSAGE_CONTENT_CHARS) {
 		return err_set(e, EX_DATAERR,
@@ -171,19 +309,7 @@ int classic_client_post(
 			"carries",
 			MESSAGE_CONTENT_CHARS);
 	}
-	rc = choose(c, "1", CLASSIC_SEND_PROMPT, e);
-	if (rc == 0 && message_format(&head, message_text(from), message_text(l->to), -1,
-			       message_text(l->title), l->chars) != 0) {
-		rc = err_set(e, EX_TEMPFAIL, "out of memory");
-	}
-	conn_deadline(&c->conn, CLASSIC_MAIL_MS);
-	if (rc == 0) {
-		rc = classic_put(&c->wire, head.p, head.n, e) != 0 || put_content(c, l, e) != 0
-			     ? -1
-			     : classic_end(&c->wire, e);
-	}
-	buf_free(&head);
-	return rc;
+	return choose(&s, "1", c->dialect->send, CLASSIC_CLIENT_MS, e);
 }
 
 int classic_client_acknowledge(struct classic_client *c, struct err *e)
@@ -197,10 +323,9 @@ int classic_client_acknowledge(struct classic_client *c, struct err *e)
 
 int classic_client_list(struct classic_client *c, struct buf *list, struct err *e)
 {
-	conn_deadline(&c->conn, CLASSIC_MAIL_MS);
-	if (classic_send(&c->wire, "2", e) != 0 ||
-		classic_recv(&c->wire, list, CLASSIC_LIST_MAX, 0, e) != 0 ||
-		classic_send(&c->wire, "OK", e) != 0 || recv_menu(c, e) != 0) {
+	struct steps s = {.c = c, .list = list};
+
+	if (choose(&s, "2", c->dialect->list, CLASSIC_MAIL_MS, e) != 0 || recv_menu(c, e) != 0) {
 		return -1;
 	}
 	say(c, "the list in AES-ECB");
@@ -235,46 +360,83 @@ static int on_content(void *arg, const void *p, size_t n, struct err *e)
 }
 
 /* An e-mail begins with From; anything else is a line that says why there is none. */
-static int recv_viewed(
-	struct classic_client *c, struct buf *text, struct message_head *head, struct err *e)
+static enum classic_got recv_mail(
+	struct steps *s, const struct classic_mail *mail, bool *none, struct err *e)
 {
-	struct viewed v = {.text = text, .head = head};
-	struct classic_mail mail = {
-		.stored = true, .head = on_head, .content = on_content, .arg = &v};
-	const char *why;
-	int is_mail = classic_starts_with(&c->wire, "From: ", e);
+	struct classic *wire = &s->c->wire;
+	int is_mail = classic_starts_with(wire, "From: ", e);
 
-	if (is_mail < 0) {
-		return -1;
+	*none = is_mail == 0;
+	if (is_mail > 0) {
+		return classic_recv_mail(wire, mail, e);
 	}
-	if (is_mail == 0) {
-		if (classic_recv(&c->wire, text, CLASSIC_TEXT_MAX, CLASSIC_QUIET_MS, e) != 0) {
-			return -1;
-		}
-		err_set(e, EX_NOINPUT, "%.*s", (int)text->n, (const char *)text->p);
-		text->n = 0;
+	if (is_mail < 0 || recv_text(s->c, s->text, e) != 0) {
+		*none = false;
+		return CLASSIC_BROKEN;
+	}
+	err_set(e, EX_NOINPUT, "%.*s", (int)s->text->n, (const char *)s->text->p);
+	s->text->n = 0;
+	return CLASSIC_DROPPED;
+}
+
+/* The same behind a size; in its place may stand what refuses the view. */
+static enum classic_got recv_sized_mail(struct steps *s, const struct classic_step *step,
+	const struct classic_mail *mail, bool *none, struct err *e)
+{
+	struct buf told = {0}, text = {0};
+	enum classic_got got = CLASSIC_BROKEN;
+	int rc = recv_text(s->c, &told, e);
+
+	if (rc == 0 && text_is(&told, s->c->dialect->no_such)) {
+		rc = take_refusal(s, CLASSIC_NO_SUCH, e);
+		*none = rc > 0;
+	} else if (rc == 0) {
+		rc = recv_sized(s, step, &told, &text, CLASSIC_MAIL_MAX, e);
+	}
+	if (rc == 0) {
+		got = classic_take_mail(&text, mail, e);
+	}
+	buf_free(&told);
+	buf_free(&text);
+	return got;
+}
+
+static int take_mail(void *arg, const struct classic_step *step, struct err *e)
+{
+	struct steps *s = arg;
+	struct viewed v = {.text = s->text, .head = s->head};
+	const struct classic_mail mail = {
+		.stored = true, .head = on_head, .content = on_content, .arg = &v};
+	enum classic_got got;
+	uint64_t chars;
+	const char *why;
+	bool none = false, parsed;
+
+	conn_deadline(&s->c->conn, CLASSIC_MAIL_MS);
+	got = step->text == NULL ? recv_mail(s, &mail, &none, e)
+				 : recv_sized_mail(s, step, &mail, &none, e);
+	if (none) {
 		return 1;
 	}
-	if (classic_recv_mail(&c->wire, &mail, e) != CLASSIC_WHOLE) {
+	if (got != CLASSIC_WHOLE) {
 		e->code = e->code == EX_DATAERR ? EX_PROTOCOL : e->code;
 		return -1;
 	}
-	/* the parts of the first parse pointed into the wire's buffer */
-	return message_parse(text->p, text->n, true, head, &why) == 1
-		       ? 0
-		       : err_set(e, EX_PROTOCOL, "the server's e-mail has no header");
+	/* the parts of the first parse pointed into the wire's buffer, or one that is gone */
+	chars = s->head->length;
+	parsed = step->text == NULL
+			 ? message_parse(s->text->p, s->text->n, true, s->head, &why) == 1
+			 : message_parse_loose(s->text->p, s->text->n, s->head, &why) == 0;
+	s->head->length = chars;
+	return parsed ? 0 : err_set(e, EX_PROTOCOL, "the server's e-mail has no header");
 }
 
-int classic_client_view(struct classic_client *c, const char *index, struct buf *text,
+int classic_client_view(struct classic_client *c, uint64_t index, struct buf *text,
 	struct message_head *head, struct err *e)
 {
-	int rc = choose(c, "3", CLASSIC_INDEX_PROMPT, e);
+	struct steps s = {.c = c, .index = index, .text = text, .head = head};
+	int rc = choose(&s, "3", c->dialect->view, CLASSIC_CLIENT_MS, e);
 
-	conn_deadline(&c->conn, CLASSIC_MAIL_MS);
-	if (rc != 0 || classic_send(&c->wire, index, e) != 0) {
-		return -1;
-	}
-	rc = recv_viewed(c, text, head, e);
 	if (rc >= 0) {
 		struct err menu;
 		if (recv_menu(c, &menu) != 0) {
@@ -301,68 +463,4 @@ void classic_client_end(struct classic_client *c)
 	conn_close(&c->conn);
 	buf_free(&c->menu);
 	wipe(&c->wire, sizeof c->wire);
-}
-
-/* --- rows --- */
-
-static struct message_part take_word(struct cursor *c)
-{
-	struct message_part w;
-
-	while (cursor_left(c) > 0 && c->p[0] == ' ') {
-		(void)get_u8(c);
-	}
-	w.p = c->p;
-	while (cursor_left(c) > 0 && c->p[0] != ' ') {
-		(void)get_u8(c);
-	}
-	w.n = (size_t)(c->p - w.p);
-	return w;
-}
-
-/* "1      client2    2022-07-21 19:29:35.768508  Test2": two words, the time, two blanks, the
- * title. */
-static bool parse_row(struct cursor line, struct classic_row *row)
-{
-	uint64_t number;
-
-	row->index = take_word(&line);
-	row->from = take_word(&line);
-	row->time = take_word(&line); /* the day; the time of day follows */
-	row->time.n += take_word(&line).n + 1;
-	if (parse_decimal(row->index.p, row->index.n, UINT64_MAX, &number) != 0 ||
-		row->time.n != MESSAGE_TIME_LEN) {
-		return false;
-	}
-	(void)get_literal(&line, line.n < 2 ? "" : "  ");
-	row->title = (struct message_part){.p = line.p, .n = line.n};
-	return !line.failed;
-}
-
-int classic_check_list(const struct buf *list, struct err *e)
-{
-	struct classic_row row;
-	size_t at = 0, lead = strlen(CLASSIC_LIST_HEAD);
-
-	if (list->n < lead || memcmp(list->p, CLASSIC_LIST_HEAD, lead) != 0) {
-		return err_set(e, EX_TEMPFAIL, "the server sent no list: %.*s",
-			(int)(list->n < 200 ? list->n : 200), (const char *)list->p);
-	}
-	while (classic_row_next(list, &at, &row)) {
-	}
-	return at == list->n ? 0 : err_set(e, EX_PROTOCOL, "a row of the server's list is no row");
-}
-
-bool classic_row_next(const struct buf *list, size_t *at, struct classic_row *row)
-{
-	while (*at < list->n) {
-		const uint8_t *start = list->p + *at, *lf = memchr(start, '\n', list->n - *at);
-		size_t n = lf == NULL ? list->n - *at : (size_t)(lf - start);
-		bool heading = *at == 0;
-		*at += n + (lf == NULL ? 0 : 1);
-		if (!heading && n > 0) {
-			return parse_row(cursor_over(start, n), row);
-		}
-	}
-	return false;
 }

@@ -5,6 +5,7 @@
 
 #include "../crypto/rsa.h"
 #include "classic.h"
+#include "classic_dialect.h"
 #include "mail_client.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
 
 struct classic_client {
 	struct mail_client base; /* first; as classic_client_open sets it */
+	const struct classic_dialect *dialect;
 	struct conn conn;
 	struct classic wire;
 	struct buf menu; /* the last menu, with whatever line the server put ahead of it */
@@ -27,6 +29,7 @@ struct classic_login {
 	size_t password_n;
 	const struct rsa_public *server_key;
 	const struct rsa_private *user_key;
+	const struct classic_dialect *dialect;      /* NULL: classic_spec */
 	void (*trace)(void *arg, const char *line); /* told what an onlooker sees; may be NULL */
 	void *trace_arg;
 };
@@ -48,9 +51,9 @@ int classic_client_acknowledge(struct classic_client *c, struct err *e);
 /* Fetch the list as text. 0 or -1. */
 int classic_client_list(struct classic_client *c, struct buf *list, struct err *e);
 
-/* Fetch an e-mail of the last list, counted from 1, as text; *head_bytes tells where its content
+/* Fetch an e-mail of the last list, counted from 1, as text; head->bytes tells where its content
  * begins. 0, or -1: EX_NOINPUT with the server's line when there is none. */
-int classic_client_view(struct classic_client *c, const char *index, struct buf *text,
+int classic_client_view(struct classic_client *c, uint64_t index, struct buf *text,
 	struct message_head *head, struct err *e);
 
 /* Say goodbye, close, wipe. */

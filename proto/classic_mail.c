@@ -156,8 +156,8 @@ static int wait_for_rows(struct mail_client *base, const struct mail_query *q, u
 /* --- messages --- */
 
 /* An index counts in the last list, so there must be one. */
-static int find_index(struct classic_client *c, const struct mail_choice *which,
-	char out[static 24], struct err *e)
+static int find_index(
+	struct classic_client *c, const struct mail_choice *which, uint64_t *out, struct err *e)
 {
 	uint64_t wanted = which->index;
 	struct buf list = {0};
@@ -169,7 +169,7 @@ static int find_index(struct classic_client *c, const struct mail_choice *which,
 	if (rc == 0 && wanted == 0 && n == 0) {
 		return err_set(e, EX_NOINPUT, "the inbox is empty");
 	}
-	(void)snprintf(out, 24, "%llu", (unsigned long long)(wanted == 0 ? n : wanted));
+	*out = wanted == 0 ? n : wanted;
 	return rc;
 }
 
@@ -180,10 +180,10 @@ static int read_message(struct mail_client *base, const struct mail_choice *whic
 	struct message_head h;
 	struct mail_received m;
 	struct buf text = {0};
-	char index[24];
+	uint64_t index = 0;
 	int rc;
 
-	if (no_ids(which->id, e) != 0 || find_index(c, which, index, e) != 0) {
+	if (no_ids(which->id, e) != 0 || find_index(c, which, &index, e) != 0) {
 		return -1;
 	}
 	c->menu.n = 0;

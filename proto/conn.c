@@ -294,6 +294,12 @@ static int bad_address(const char *text, struct err *e)
 int conn_split(
 	const char *text, char host[static CONN_HOST_MAX], char port[static 8], struct err *e)
 {
+	return conn_split_port(text, CONN_DEFAULT_PORT, host, port, e);
+}
+
+int conn_split_port(const char *text, const char *otherwise, char host[static CONN_HOST_MAX],
+	char port[static 8], struct err *e)
+{
 	const char *colon = strrchr(text, ':'), *host_end;
 	bool v6 = text[0] == '[';
 	uint64_t number;
@@ -319,7 +325,7 @@ int conn_split(
 	}
 	memcpy(host, text, n);
 	host[n] = '\0';
-	(void)snprintf(port, 8, "%s", colon == NULL ? CONN_DEFAULT_PORT : colon + 1);
+	(void)snprintf(port, 8, "%s", colon == NULL ? otherwise : colon + 1);
 	return 0;
 }
 

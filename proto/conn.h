@@ -94,6 +94,9 @@ void conn_finish(struct conn *c);
 /* Split "HOST", "HOST:PORT", "[V6]:PORT", "V6" into its parts. 0, or -1 (EX_USAGE). */
 int conn_split(
 	const char *text, char host[static CONN_HOST_MAX], char port[static 8], struct err *e);
+/* The same, where another port (at most 5 digits) stands for none. */
+int conn_split_port(const char *text, const char *otherwise, char host[static CONN_HOST_MAX],
+	char port[static 8], struct err *e);
 
 /* Connect by name or address, trying each in turn. 0, or -1 (EX_UNAVAILABLE). */
 int conn_dial(struct conn *c, const char *host, const char *port, struct err *e);

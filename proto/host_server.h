@@ -7,14 +7,16 @@
 #include "../crypto/x25519.h"
 #include "../store/mailbox.h"
 #include "accounts_server.h"
+#include "classic_dialect.h"
 #include "conn.h"
 #include "gate.h"
 #include "guard.h"
 
 struct host {
-	struct rsa_private *rsa;    /* NULL: the classic protocol is refused */
-	struct x25519_pair *x25519; /* NULL: the enhanced one is */
-	int dir;                    /* of the users' public keys */
+	struct rsa_private *rsa;               /* NULL: the classic protocol is refused */
+	const struct classic_dialect *dialect; /* of the classic protocol; never NULL with rsa */
+	struct x25519_pair *x25519;            /* NULL: the enhanced one is */
+	int dir;                               /* of the users' public keys */
 	struct accounts accounts;
 	struct mailbox *box;
 	struct gate *gate;           /* for passwords that cost */

@@ -18,14 +18,30 @@ static int parse_line(struct cursor *c, const char *name, struct message_part *v
 	return 1;
 }
 
+struct header_line {
+	const char *name, *fault;
+	struct message_part *value;
+	bool wanted;
+};
+
+/* 1; or 0 or -1 like parse_line, with the line's fault. */
+static int parse_lines(
+	struct cursor *c, const struct header_line *lines, size_t lines_n, const char **why)
+{
+	for (size_t i = 0; i < lines_n; i++) {
+		int rc = lines[i].wanted ? parse_line(c, lines[i].name, lines[i].value) : 1;
+		if (rc <= 0) {
+			*why = lines[i].fault;
+			return rc;
+		}
+	}
+	return 1;
+}
+
 int message_parse(const void *p, size_t n, bool stored, struct message_head *h, const char **why)
 {
 	struct message_part length = {0}, nothing = {0};
-	const struct {
-		const char *name, *fault;
-		struct message_part *value;
-		bool wanted;
-	} lines[] = {
+	const struct header_line lines[] = {
 		{"From: ", "the first line is not From", &h->from, true},
 		{"To: ", "the second line is not To", &h->to, true},
 		{"Time and Date: ", "the third line is not Time and Date", &h->time, stored},
@@ -34,14 +50,12 @@ int message_parse(const void *p, size_t n, bool stored, struct message_head *h, 
 		{"Content:", "there is no Content line after Content Length", &nothing, true},
 	};
 	struct cursor c = cursor_over(p, n);
+	int rc;
 
 	h->time = (struct message_part){0};
-	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-		int rc = lines[i].wanted ? parse_line(&c, lines[i].name, lines[i].value) : 1;
-		if (rc <= 0) {
-			*why = lines[i].fault;
-			return n > MESSAGE_STORED_HEAD_MAX ? -1 : rc;
-		}
+	rc = parse_lines(&c, lines, sizeof lines / sizeof lines[0], why);
+	if (rc <= 0) {
+		return n > MESSAGE_STORED_HEAD_MAX ? -1 : rc;
 	}
 	if (parse_decimal(length.p, length.n, UINT64_MAX, &h->length) != 0) {
 		*why = "Content Length is not a number";
@@ -57,6 +71,50 @@ int message_parse(const void *p, size_t n, bool stored, struct message_head *h, 
 		return -1;
 	}
 	return 1;
+}
+
+static bool begins(const struct cursor *c, const char *text)
+{
+	size_t n = strlen(text);
+
+	return c->n >= n && memcmp(c->p, text, n) == 0;
+}
+
+int message_parse_loose(const void *p, size_t n, struct message_head *h, const char **why)
+{
+	struct message_part other = {0}, length;
+	const struct header_line first[] = {
+		{"From: ", "the first line is not From", &h->from, true},
+		{"To: ", "the second line is not To", &h->to, true},
+	};
+	struct cursor c = cursor_over(p, n);
+	bool dated;
+
+	*h = (struct message_head){0};
+	if (n == 0) {
+		*why = first[0].fault;
+		return -1;
+	}
+	if (parse_lines(&c, first, 2, why) <= 0) {
+		return -1;
+	}
+	dated = begins(&c, "Time and Date: ");
+	const struct header_line rest[] = {
+		{dated ? "Time and Date: " : "", "the header is not complete", &other,
+			!begins(&c, "Title: ")},
+		{"Title: ", "there is no Title line after To", &h->title, true},
+		{"Content Length: ", "there is no Content Length line after Title", &length, true},
+	};
+	if (parse_lines(&c, rest, 3, why) <= 0) {
+		return -1;
+	}
+	*why = "there is no Content line after Content Length";
+	if (!begins(&c, "Content: ") && !begins(&c, "Content:\n")) {
+		return -1;
+	}
+	h->time = dated ? other : message_text("");
+	h->bytes = n - c.n + strlen("Content: ");
+	return 0;
 }
 
 static int put_line(struct buf *out, const char *name, const void *value, size_t n)
@@ -88,6 +146,22 @@ int message_format(struct buf *out, struct message_part from, struct message_par
 		return -1;
 	}
 	return put_line(out, "Content:", "", 0);
+}
+
+int message_format_loose(struct buf *out, struct message_part from, struct message_part to,
+	struct message_part title, uint64_t length)
+{
+	char number[24];
+	int digits = snprintf(number, sizeof number, "%llu", (unsigned long long)length);
+
+	if (put_line(out, "From: ", from.p, from.n) != 0 ||
+		put_line(out, "To: ", to.p, to.n) != 0 ||
+		put_line(out, "Time and Date: ", "", 0) != 0 ||
+		put_line(out, "Title: ", title.p, title.n) != 0 ||
+		put_line(out, "Content Length: ", number, (size_t)digits) != 0) {
+		return -1;
+	}
+	return buf_append_str(out, "Content: ");
 }
 
 struct message_part message_text(const char *s)

@@ -44,10 +44,21 @@ struct message_head {
  * needed, or -1 with *why (a constant) when this is no such header. */
 int message_parse(const void *p, size_t n, bool stored, struct message_head *h, const char **why);
 
+/* Parse an e-mail of the python dialect, all n bytes of it. Its header is looser: between To and
+ * Title one line may stand, of any kind (time, when it is that); what Content Length says is passed
+ * over, and length stays 0; and the content may begin on Content's own line. Its size is not
+ * judged. 0, or -1 like above. */
+int message_parse_loose(const void *p, size_t n, struct message_head *h, const char **why);
+
 /* Write a header. time_us < 0: as sent, without the line. 0, or -1 (no memory). The length of a
  * stored header depends on its texts alone. */
 int message_format(struct buf *out, struct message_part from, struct message_part to,
 	int64_t time_us, struct message_part title, uint64_t length);
+
+/* Write a header of the python dialect, as sent: with a Time and Date that says nothing, and ending
+ * where the content begins, on Content's line. 0, or -1 (no memory). */
+int message_format_loose(struct buf *out, struct message_part from, struct message_part to,
+	struct message_part title, uint64_t length);
 
 struct message_part message_text(const char *s);
 

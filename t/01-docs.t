@@ -246,10 +246,15 @@ is "there are no more" "$(grep -c '^```console' "$README")" 2
 ok "the texts and bytes of PROTOCOL.md's example agree" "$EXAMPLE" check "$PROTOCOL"
 
 # The document's literal texts are those of the sources.
-sed -n 's/^#define CLASSIC_[A-Z_]* "\(.*\)".*/\1/p' "$ROOT/proto/classic.h" | while IFS= read -r text; do
+{
+	sed -n 's/^#define CLASSIC_[A-Z_]* "\(.*\)".*/\1/p' "$ROOT/proto/classic.h"
+	sed -n '/ dialects\[\] = {$/,/^};/p' "$ROOT/proto/classic_dialect.c" | grep -oE '"[^"]+"' | tr -d '"'
+} >"$HOME_DIR/texts"
+while IFS= read -r text; do
 	grep -qF -- "$text" "$PROTOCOL" || echo "$text"
-done >"$HOME_DIR/missing"
-is "PROTOCOL.md has every text of classic.h" "$(cat "$HOME_DIR/missing")" ""
+done <"$HOME_DIR/texts" >"$HOME_DIR/missing"
+is "PROTOCOL.md has every text of classic.h, and of the dialects" "$(cat "$HOME_DIR/missing")" ""
+ok "... of which there are some" grep -qx ERROR2 "$HOME_DIR/texts"
 
 # of the enhanced protocol, which t/50-enhanced-peer.t plays: its errors, their exit codes, what ends it
 while read -r name code ends; do

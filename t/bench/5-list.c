@@ -110,12 +110,10 @@ static double view_once(struct classic_client *c, unsigned long index)
 {
 	struct message_head head;
 	struct buf text = {0};
-	char number[24];
 	struct err e;
 	double start = now();
 
-	(void)snprintf(number, sizeof number, "%lu", index);
-	if (classic_client_view(c, number, &text, &head, &e) != 0) {
+	if (classic_client_view(c, index, &text, &head, &e) != 0) {
 		die("cannot read message %lu: %s", index, e.text);
 	}
 	buf_free(&text);
