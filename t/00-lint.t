@@ -34,7 +34,7 @@ sources() {
 	find t -name '*.py' -type f | sort
 	echo Makefile
 }
-documents() { printf '%s\n' README.md cmd/smtp361.1 proto/PROTOCOL.md; }
+documents() { printf '%s\n' README.md cmd/smtp361.1 proto/PROTOCOL.md proto/SECURITY.md; }
 
 # --- rooms ---
 

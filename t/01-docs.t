@@ -5,6 +5,7 @@
 MAN=$ROOT/cmd/smtp361.1
 README=$ROOT/README.md
 PROTOCOL=$ROOT/proto/PROTOCOL.md
+SECURITY=$ROOT/proto/SECURITY.md
 EXAMPLE=$ROOT/t/peer/example.py
 applets=$(smtp361 --list)
 
@@ -160,17 +161,44 @@ same "README has the limits of serve and their defaults" "$HOME_DIR/helped" "$HO
 
 # --- links ---
 
-for doc in "$README" "$PROTOCOL"; do
+for doc in "$README" "$PROTOCOL" "$SECURITY"; do
 	grep -oE '\]\([^)]*\)' "$doc" | sed 's/^](//; s/)$//; s/#.*//' | grep -v '://' | grep . |
 		while read -r link; do
 			[ -e "$(dirname "$doc")/$link" ] || echo "$link"
 		done >"$HOME_DIR/dead"
 	is "what ${doc##*/} links to is there" "$(cat "$HOME_DIR/dead")" ""
 done
-grep -oE '`[a-z0-9]+/[A-Za-z0-9_./-]+`' "$README" | tr -d '`' | sort -u | while read -r path; do
-	[ -e "$ROOT/$path" ] || echo "$path"
-done >"$HOME_DIR/dead"
-is "the paths that README names are there" "$(cat "$HOME_DIR/dead")" ""
+for doc in "$README" "$SECURITY"; do
+	grep -oE '`[a-z0-9]+/[A-Za-z0-9_./-]+`' "$doc" | tr -d '`' | sort -u | while read -r path; do
+		[ -e "$ROOT/$path" ] || echo "$path"
+	done >"$HOME_DIR/dead"
+	is "the paths that ${doc##*/} names are there" "$(cat "$HOME_DIR/dead")" ""
+done
+
+# --- SECURITY.md ---
+
+# threat NUMBER: its row of the table
+threat() { grep "^| T$1 [^|]*|[^|]*|[^|]*|[^|]*|\$" "$SECURITY"; }
+n=0
+while [ $n -lt 28 ]; do
+	n=$((n + 1))
+	case $n:$(threat $n) in
+	26:*'not yet'*'| none |' | 27:*'not yet'*'| none |') ;;
+	26:* | 27:* | *:) echo "T$n" ;;
+	*:*'| '*'`t/'*.t'`'* | *:*'| '*'`t/'*.[pc]*'`'*) ;;
+	*) echo "T$n has no test" ;;
+	esac
+done >"$HOME_DIR/missing"
+is "SECURITY.md has a row for each threat, with a test, or says: not yet" "$(cat "$HOME_DIR/missing")" ""
+is "... one each" "$(grep -c '^| T[0-9]' "$SECURITY")" 28
+smtp361 mitm --attacks >"$HOME_DIR/attacks"
+ok "there are attacks" test "$(wc -l <"$HOME_DIR/attacks")" -gt 10
+while read -r attack rest; do
+	for n in $(echo "$rest" | grep -oE '^(T[0-9]+ )+' | tr -d T); do
+		threat "$n" | grep -q "\`$attack\`" || echo "T$n $attack"
+	done
+done <"$HOME_DIR/attacks" >"$HOME_DIR/missing"
+is "the row of a threat names each attack of mitm that shows it" "$(cat "$HOME_DIR/missing")" ""
 
 # --- README's transcripts, run again, on a terminal ---
 

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 mkdir "$HOME_DIR/work" && cd "$HOME_DIR/work" || exit 1
-applets='serve client send inbox read delete join keygen user export import check'
+applets='serve client send inbox read delete join keygen user export import check mitm lab'
 clients='client send inbox read delete' # what logs in with an account
 
 # run COMMAND...: RC, and the files o and e

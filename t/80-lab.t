@@ -14,6 +14,8 @@ is "the rows are those of mitm --attacks" \
 	"$(/usr/bin/python3 -c 'import json
 for row in sorted(json.load(open("rows.json")), key=lambda row: row["attack"]): print(row["attack"])')" \
 	"$(attacks)"
+is "SECURITY.md has a row for each attack" \
+	"$(grep -oE '`[a-z-]+`' "$ROOT/proto/SECURITY.md" | tr -d '`' | sort -u | grep -Fx "$(attacks)")" "$(attacks)"
 
 # --- what is printed ---
 
