@@ -45,11 +45,13 @@ struct lab_stage {
 	char server[64], relay[64]; /* "127.0.0.1:PORT" */
 	char relay_out[64];         /* what the attacker prints: a file of the folder */
 	pid_t server_pid, relay_pid;
-	bool keep; /* the folder stays */
+	const struct classic_dialect *dialect; /* of the classic protocol */
+	bool keep;                             /* the folder stays */
 };
 
 /* dir: made and kept; NULL: a private one, removed by lab_close. 0 or -1. */
-int lab_open(struct lab_stage *st, const char *dir, struct err *e);
+int lab_open(struct lab_stage *st, const char *dir, const struct classic_dialect *dialect,
+	struct err *e);
 void lab_close(struct lab_stage *st);
 
 /* Run an applet to its end, by its arguments (NULL ends them; the first is its name). What it

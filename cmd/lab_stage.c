@@ -227,6 +227,10 @@ int lab_client(const struct lab_stage *st, const char *name, const char *user, b
 	all[n++] = keys;
 	all[n++] = "--password-file";
 	all[n++] = password;
+	if (!enhanced) {
+		all[n++] = "--dialect";
+		all[n++] = st->dialect->name;
+	}
 	for (size_t i = 1; args[i] != NULL && n < ARGS_MAX; i++) {
 		all[n++] = args[i];
 	}
@@ -295,7 +299,8 @@ static int make_keys(const struct lab_stage *st, const char *site, struct err *e
 
 static int start_server(struct lab_stage *st, const char *site, struct err *e)
 {
-	const char *const serve[] = {"serve", "-d", site, "-l", "127.0.0.1:0", NULL};
+	const char *const serve[] = {
+		"serve", "-d", site, "-l", "127.0.0.1:0", "--dialect", st->dialect->name, NULL};
 
 	st->server_pid = start(st, "server", serve, e);
 	return st->server_pid < 0 ? -1
@@ -312,12 +317,13 @@ static int make_folder(const struct lab_stage *st, const char *name, struct err 
 		       : err_sys(e, EX_CANTCREAT, "cannot make %s", path);
 }
 
-int lab_open(struct lab_stage *st, const char *dir, struct err *e)
+int lab_open(
+	struct lab_stage *st, const char *dir, const struct classic_dialect *dialect, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
 	char site[LAB_PATH + 64];
 
-	*st = (struct lab_stage){.keep = dir != NULL};
+	*st = (struct lab_stage){.keep = dir != NULL, .dialect = dialect};
 	if (dir == NULL) {
 		(void)snprintf(st->dir, sizeof st->dir, "%s/smtp361-lab.XXXXXX",
 			tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp);
@@ -366,7 +372,8 @@ int lab_attack(struct lab_stage *st, const struct mitm_attack *a, bool enhanced,
 	char site[LAB_PATH + 64], loot[LAB_PATH + 64], name[sizeof st->relay_out - 4];
 	const char *args[ARGS_MAX] = {"mitm", "--json", "--hex", "-v", "-l", "127.0.0.1:0", "--to",
 		st->server, "-d", loot, "-k", site, "--victim", "alice", "--stolen", "alice",
-		"--stolen", "server", a->name, enhanced ? "--enhanced" : NULL};
+		"--stolen", "server", "--dialect", st->dialect->name, a->name,
+		enhanced ? "--enhanced" : NULL};
 
 	path_of(st, "site", site);
 	path_of(st, "loot", loot);

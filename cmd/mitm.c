@@ -34,6 +34,7 @@ static const char help[] =
 	"      --sockets N          connections of slow (200)\n"
 	"      --seconds N          how long slow lasts (until it is stopped)\n"
 	"      --enhanced           slow begins the enhanced protocol\n"
+	"      --dialect NAME       what impersonate speaks on classic: spec, or python\n"
 	"      --yes                listen on a public address all the same\n"
 	"  -v, --verbose            print what is passed on unchanged, too\n"
 	"\n"
@@ -287,7 +288,7 @@ static int load_stolen(struct mitm_stolen *s, int dir, const char *name, struct 
 
 struct wanted {
 	struct cli_list listen, stolen;
-	const char *to, *pcap, *loot, *keys, *victim;
+	const char *to, *pcap, *loot, *keys, *victim, *dialect;
 	bool yes;
 };
 
@@ -353,7 +354,8 @@ APPLET_MAIN(mitm)
 		{'k', "keys", CLI_TEXT, &w.keys}, {0, "victim", CLI_TEXT, &w.victim},
 		{0, "stolen", CLI_LIST, &w.stolen}, {0, "sockets", CLI_NUMBER, &m.sockets},
 		{0, "seconds", CLI_NUMBER, &m.seconds}, {0, "enhanced", CLI_FLAG, &m.enhanced},
-		{0, "yes", CLI_FLAG, &w.yes}, {'v', "verbose", CLI_FLAG, &m.verbose}};
+		{0, "dialect", CLI_TEXT, &w.dialect}, {0, "yes", CLI_FLAG, &w.yes},
+		{'v', "verbose", CLI_FLAG, &m.verbose}};
 	struct cli c = {.applet = "mitm",
 		.help = help,
 		.options = options,
@@ -380,6 +382,11 @@ APPLET_MAIN(mitm)
 	}
 	if (uses(&m, "stolen-key") && w.stolen.n == 0) {
 		return cli_usage(&c, "stolen-key takes --stolen");
+	}
+	m.dialect = w.dialect == NULL ? classic_spec : classic_dialect_find(w.dialect);
+	if (m.dialect == NULL) {
+		return cli_usage(&c, "there is no dialect \"%.64s\"; there are: %s", w.dialect,
+			classic_dialect_names);
 	}
 	if (w.stolen.n > STOLEN_MAX) {
 		return cli_usage(&c, "at most %d --stolen", STOLEN_MAX);

@@ -454,3 +454,22 @@ enum classic_got classic_take_mail(
 	}
 	return rc < 0 ? CLASSIC_BROKEN : rc > 0 ? CLASSIC_DROPPED : CLASSIC_WHOLE;
 }
+
+enum classic_got classic_recv_step(struct classic *c, const struct classic_step *step,
+	const struct classic_mail *mail, struct err *e)
+{
+	struct buf told = {0}, text = {0};
+	enum classic_got got = CLASSIC_BROKEN;
+
+	if (step->text == NULL) {
+		return classic_recv_mail(c, mail, e);
+	}
+	if (classic_recv(c, &told, CLASSIC_TEXT_MAX, CLASSIC_QUIET_MS, e) == 0 &&
+		classic_send(c, step->text, e) == 0) {
+		got = classic_recv_sized(c, &told, &text, CLASSIC_MAIL_MAX, e);
+	}
+	got = got == CLASSIC_WHOLE ? classic_take_mail(&text, mail, e) : got;
+	buf_free(&told);
+	buf_free(&text);
+	return got;
+}

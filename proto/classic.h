@@ -6,6 +6,7 @@
 #define PROTO_CLASSIC_H
 
 #include "../crypto/aes.h"
+#include "classic_dialect.h"
 #include "conn.h"
 #include "message.h"
 
@@ -98,6 +99,11 @@ enum classic_got classic_recv_mail(
  * few bytes, too many) is read to its end, and FAULTY. */
 enum classic_got classic_recv_sized(
 	struct classic *c, const struct buf *told, struct buf *out, size_t max, struct err *e);
+
+/* Receive an e-mail as this step has it: by its own Content Length, or by a size that is told ahead
+ * and answered, which keeps it in memory until its characters are counted. */
+enum classic_got classic_recv_step(struct classic *c, const struct classic_step *step,
+	const struct classic_mail *mail, struct err *e);
 
 /* Take an e-mail that is whole in memory, in the python dialect's form or the stored one. */
 enum classic_got classic_take_mail(

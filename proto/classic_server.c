@@ -138,26 +138,6 @@ static void set_reason(struct classic_session *s, const struct err *why)
 	log_event("rejected", "user=%s code=%d text=\"%s\"", s->report->user, why->code, s->reason);
 }
 
-/* By its own Content Length; or by a size that is told ahead, which keeps it in memory until its
- * characters are counted. */
-static enum classic_got recv_mail(struct classic_session *s, const struct classic_step *step,
-	const struct classic_mail *mail, struct err *e)
-{
-	struct buf told = {0}, text = {0};
-	enum classic_got got = CLASSIC_BROKEN;
-
-	if (step->text == NULL) {
-		return classic_recv_mail(&s->wire, mail, e);
-	}
-	if (recv_text(s, &told, e) == 0 && classic_send(&s->wire, step->text, e) == 0) {
-		got = classic_recv_sized(&s->wire, &told, &text, CLASSIC_MAIL_MAX, e);
-	}
-	got = got == CLASSIC_WHOLE ? classic_take_mail(&text, mail, e) : got;
-	buf_free(&told);
-	buf_free(&text);
-	return got;
-}
-
 static int take_mail(void *arg, const struct classic_step *step, struct err *e)
 {
 	struct classic_session *s = arg;
@@ -171,7 +151,7 @@ static int take_mail(void *arg, const struct classic_step *step, struct err *e)
 	bool stored = false;
 
 	conn_deadline(s->conn, s->host->mail_ms);
-	got = recv_mail(s, step, &mail, e);
+	got = classic_recv_step(&s->wire, step, &mail, e);
 	if (got == CLASSIC_FAULTY && in.why.code == 0) {
 		in.why = *e;
 	} else if (got == CLASSIC_WHOLE && still_allowed(s, &in.why) == 0 &&

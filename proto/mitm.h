@@ -15,6 +15,7 @@
 #include "../crypto/bytes.h"
 #include "../crypto/rsa.h"
 #include "../crypto/x25519.h"
+#include "classic_dialect.h"
 #include "conn.h"
 
 /* Who speaks: the client, the server, or the attacker in the place of either: as the client, to
@@ -61,7 +62,8 @@ struct mitm_attack {
 	const char *line;    /* what it does */
 	const char *help;    /* what it shows, and why it works or does not */
 	enum mitm_classic classic;
-	bool passive; /* others can run beside it */
+	bool sizes_stop_it; /* in a dialect that tells a text's size ahead it does not work */
+	bool passive;       /* others can run beside it */
 	/* Each may be NULL. begin: a client is there, the server is not called yet. heard: 0 to
 	 * have the message passed on, 1 when that was done, or is not to be done; -1. end: the
 	 * connection is over. */
@@ -95,6 +97,7 @@ struct mitm {
 	/* whose keys `stolen-key` has: of either side, and of either kind */
 	const struct mitm_stolen *stolen;
 	size_t stolen_n;
+	const struct classic_dialect *dialect; /* of the classic protocol; never NULL */
 	bool enhanced;    /* a strike speaks the enhanced protocol to the server */
 	bool verbose;     /* what is passed on as it was heard is told again */
 	unsigned sockets; /* that `slow` opens; 0: MITM_SOCKETS */

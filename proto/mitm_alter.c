@@ -209,6 +209,10 @@ int mitm_reorder(struct relay *r, struct mitm_message *m, struct err *e)
 			       : -1;
 	}
 	if (r->mine->step == WAIT_CHOICE && m->from == MITM_CLIENT) {
+		const struct mitm_exchange *x = &r->exchange, *first = &r->mine->held;
+		if (x->turn[x->turns - 1].n < first->turn[0].n) {
+			return 1; /* in one dialect a size follows */
+		}
 		r->mine->step = WAIT_SECOND; /* the server still waits for an e-mail */
 		return relay_say(r, MITM_CLIENT, r->mine->held.answer.p, r->mine->held.answer.n,
 			       "the prompt, as it was heard before", e) == 0

@@ -120,6 +120,7 @@ const struct mitm_attack mitm_attacks[] = {
 			"client cannot tell. An enhanced session that is cut behind a whole\n"
 			"record has no proper end: the client says so and fails.\n",
 		.classic = MITM_WORKS,
+		.sizes_stop_it = true,
 		.heard = mitm_truncate},
 	{.name = "tamper-login",
 		.threats = "T8 T9",

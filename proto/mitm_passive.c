@@ -114,25 +114,6 @@ static void take_key(struct relay *r, const struct mitm_message *m)
 	wipe(block, sizeof block);
 }
 
-static void give_loot(struct relay *r, struct buf *text)
-{
-	struct message_head h;
-	const char *why;
-	char from[64], title[512];
-	const struct mitm_loot loot = {
-		.connection = r->connection, .from = from, .title = title, .text = text};
-
-	if (message_parse(text->p, text->n, false, &h, &why) != 1) {
-		return;
-	}
-	(void)snprintf(from, sizeof from, "%.*s", (int)h.from.n, (const char *)h.from.p);
-	(void)snprintf(title, sizeof title, "%.*s", (int)h.title.n, (const char *)h.title.p);
-	r->mine->step++;
-	relay_stole(r, &loot);
-	relay_result(
-		r, true, "the e-mail \"%s\" from %s was read with the stolen key", title, from);
-}
-
 /* An e-mail has gone by: with the session's key it opens. */
 static void open_mail(struct relay *r)
 {
@@ -145,7 +126,8 @@ static void open_mail(struct relay *r)
 		aes_init(&aes, r->mine->kept[MITM_SERVER].p, r->mine->kept[MITM_SERVER].n) == 0) {
 		aes_ecb_decrypt(&aes, text.p, whole);
 		text.n -= aes_padding(text.p + whole - AES_BLOCK);
-		give_loot(r, &text);
+		r->mine->step++;
+		relay_stole(r, &text, "was read with the stolen key");
 		wipe(&aes, sizeof aes);
 	}
 	buf_free(&text);

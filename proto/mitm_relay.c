@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "log.h"
+#include "message.h"
 
 enum {
 	STRETCH_MS = 12,  /* of silence end what one side says at a stretch */
@@ -111,11 +112,24 @@ void relay_result(struct relay *r, bool won, const char *format, ...)
 	}
 }
 
-void relay_stole(struct relay *r, const struct mitm_loot *loot)
+void relay_stole(struct relay *r, const struct buf *mail, const char *what)
 {
-	if (r->m->ear.stole != NULL) {
-		r->m->ear.stole(r->m->ear.arg, loot);
+	struct message_head h;
+	const char *why;
+	char from[64], title[4 * MESSAGE_TITLE_CHARS + 1];
+	const struct mitm_loot loot = {
+		.connection = r->connection, .from = from, .title = title, .text = mail};
+
+	if (message_parse(mail->p, mail->n, false, &h, &why) != 1 &&
+		message_parse_loose(mail->p, mail->n, &h, &why) != 0) {
+		return;
 	}
+	(void)snprintf(from, sizeof from, "%.*s", (int)h.from.n, (const char *)h.from.p);
+	(void)snprintf(title, sizeof title, "%.*s", (int)h.title.n, (const char *)h.title.p);
+	if (r->m->ear.stole != NULL) {
+		r->m->ear.stole(r->m->ear.arg, &loot);
+	}
+	relay_result(r, true, "the e-mail \"%s\" from %s %s", title, from, what);
 }
 
 /* --- hearing --- */
@@ -226,10 +240,22 @@ static ssize_t recv_and_tell(int fd, void *p, size_t n, int flags)
 	return got;
 }
 
+static ssize_t send_and_tell(int fd, const void *p, size_t n, int flags)
+{
+	ssize_t sent = send(fd, p, n, flags);
+
+	if (sent > 0) {
+		(void)capture(listening, MITM_CLIENT, true, p, (size_t)sent, NULL);
+		tell(listening, MITM_AS, p, (size_t)sent, listening->saying);
+	}
+	return sent;
+}
+
 void relay_listen_in(struct relay *r)
 {
 	listening = r;
 	r->conn[MITM_CLIENT].recv = recv_and_tell;
+	r->conn[MITM_CLIENT].send = send_and_tell;
 }
 
 /* --- the session --- */

@@ -5,6 +5,8 @@
 #include "mitm.h"
 #include "pcap.h"
 
+enum { MITM_FAKE_MS = 60000 }; /* for a session with the attacker as the server */
+
 enum mitm_side { MITM_CLIENT, MITM_SERVER }; /* and which of the two conns */
 
 enum mitm_wire { MITM_UNKNOWN, MITM_IS_CLASSIC, MITM_IS_ENHANCED };
@@ -70,8 +72,9 @@ struct relay {
 	const struct mitm_attack *attack; /* whose hook runs, */
 	struct mitm_memory *mine;         /* and what it has kept */
 	struct mitm_memory memory[MITM_TOGETHER];
-	bool alone; /* the server is not called: an attack plays it */
-	bool over;  /* an attack has had enough: close both */
+	const char *saying; /* what the attacker says next, where it writes to the conn itself */
+	bool alone;         /* the server is not called: an attack plays it */
+	bool over;          /* an attack has had enough: close both */
 };
 
 /* Say bytes to one side as the attacker. what: for the log. */
@@ -88,8 +91,10 @@ void relay_end(struct relay *r);
 /* What the attack whose hook runs has got, or that it got nothing. */
 void relay_result(struct relay *r, bool won, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-void relay_stole(struct relay *r, const struct mitm_loot *loot);
-/* From now on the client is heard by whoever reads its conn, and that is told and captured, too. */
+/* An e-mail was read, in the form of either dialect. what: became of it. */
+void relay_stole(struct relay *r, const struct buf *mail, const char *what);
+/* From now on an attack reads and writes the client's conn itself: that is told and captured,
+ * too. */
 void relay_listen_in(struct relay *r);
 
 /* One connection, from its begin to its end: for struct server. arg: the struct mitm. */
@@ -126,6 +131,7 @@ int mitm_replay_session(struct relay *r, struct mitm_message *m, struct err *e);
 void mitm_replay_end(struct relay *r);
 int mitm_play_server(struct relay *r, struct err *e); /* mitm_fake.c */
 int mitm_impersonate(struct relay *r, struct mitm_message *m, struct err *e);
+int mitm_fake_classic(struct relay *r, struct err *e); /* mitm_fake_classic.c */
 int mitm_inject_invalid(struct relay *r, struct mitm_message *m, struct err *e);
 int mitm_downgrade(struct relay *r, struct mitm_message *m, struct err *e);
 int mitm_reflect(struct relay *r, struct mitm_message *m, struct err *e);

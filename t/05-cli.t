@@ -232,7 +232,7 @@ mkdir alone && cp sub/user_pass.json alone/
 for a in $applets; do
 	enhanced_both "$a" --help
 	case $a in
-	serve | client | send | inbox | read | delete)
+	serve | client | send | inbox | read | delete | mitm)
 		is "$a --enhanced --help ends with 0" "$RC" 0
 		;;
 	*)

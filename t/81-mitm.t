@@ -144,6 +144,27 @@ is "... named as a server would" "$(find loot/in -name 'client1_twice*' | sort |
 is "nothing is written outside" "$(find . .. -maxdepth 1 -name '*escaped*')" ""
 is "no control byte of a title is printed" "$(tr -d '\n' <heard | tr -d '[:print:]' | wc -c)" 0
 
+# --- the founding Python programs ---
+
+if /usr/bin/python3 -c 'import Cryptodome' 2>/dev/null; then
+	PY="/usr/bin/python3 -B $ROOT/t/peer/python_peer.py client --keys . --password-file pw1 --user client1 --split"
+	kill "$SERVER_PID" && wait "$SERVER_PID"
+	start_server --dialect python
+	ok "a false server of their dialect" start_mitm -d loot --dialect python --victim client1 impersonate
+	ok "their client hands its mail over" $PY --port "${MITM##*:}" send client2 Secret 'nobody may read this' list quit
+	like "... the whole of it" "$(cat loot/client1_Secret.txt)" '^nobody may read this$'
+	stop_mitm
+	ok "a relay that repeats" start_mitm double
+	ok "their client's e-mail is sent once" $PY --port "${MITM##*:}" send client2 Echo 'said once' quit
+	stop_mitm
+	is "... and stored twice" "$("$SMTP361" inbox --dialect python -s "127.0.0.1:$PORT" -u client2 --password-file pw2 </dev/null |
+		grep -c Echo)" 2
+	kill "$SERVER_PID" && wait "$SERVER_PID"
+	start_server
+else
+	skip "a false server of their dialect" "no python3 with Cryptodome"
+fi
+
 # --- what goes wrong ---
 
 GOOD=$PORT PORT=1
