@@ -132,8 +132,8 @@ static void print_table(const struct lab_row *rows, size_t n)
 		print_row(&rows[i], cell);
 		good += rows[i].as_expected ? 1 : 0;
 	}
-	(void)printf("\n%zu of %zu attacks ended as they should: what works on the classic "
-		     "protocol does, nothing works on the enhanced one\n",
+	(void)printf("\n%zu of %zu attacks ended as they should:\n"
+		     "what works on the classic protocol does, nothing works on the enhanced one\n",
 		good, n);
 }
 
@@ -199,6 +199,11 @@ static int choose_rows(const struct cli *c, struct lab_row *rows, size_t *n)
 	}
 	for (size_t i = 0; i < c->args_n; i++) {
 		rows[i].attack = mitm_find(c->args[i]);
+		for (size_t k = 0; k < i; k++) {
+			if (rows[k].attack == rows[i].attack) {
+				return cli_usage(c, "%s is named twice", c->args[i]);
+			}
+		}
 		if (rows[i].attack == NULL) {
 			return cli_usage(c, "there is no attack \"%s\"; mitm --attacks lists them",
 				c->args[i]);
@@ -250,7 +255,8 @@ APPLET_MAIN(lab)
 			classic_dialect_names);
 	}
 	cli_protect();
-	rc = lab_open(&st, dir, dialect, &e);
+	rc = html == NULL ? 0 : lab_html_check(html, &e);
+	rc = rc == 0 ? lab_open(&st, dir, dialect, &e) : rc;
 	rc = rc == 0 ? run_all(&st, rows, n, &e) : rc;
 	lab_close(&st);
 	rc = rc == 0 ? show(rows, n, json, html, &e) : rc;

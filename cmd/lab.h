@@ -1,5 +1,5 @@
 /* The lab: every attack of `mitm`, run against both protocols, judged by what it did. lab.c runs it
- * and prints; lab_stage.c has the folder and the processes; lab_scenes.c what the victim does and
+ * and prints; lab_stage.c has the folder and the parties, lab_process.c their processes; lab_scenes.c what the victim does and
  * what counts as won; lab_html.c the page. */
 #ifndef CMD_LAB_H
 #define CMD_LAB_H
@@ -8,6 +8,7 @@
 #include "cli.h"
 
 enum { LAB_SAID_MAX = 80, LAB_PATH = 4096, LAB_TEXT = 400, LAB_CLIENT_MS = 20000 };
+enum { LAB_PATH_MAX = LAB_PATH + 64, LAB_ARGS_MAX = 40, LAB_LOOK_MS = 5 };
 
 /* --- what was observed --- */
 
@@ -26,7 +27,6 @@ struct lab_run {
 	char effect[LAB_TEXT]; /* what the attacker got or did; what happened */
 	struct lab_said said[LAB_SAID_MAX];
 	size_t said_n;
-	size_t said_all;        /* more may have been said than is kept */
 	unsigned ended;         /* connections of the relay that are over */
 	unsigned results, wins; /* the attacker's own words */
 	char word[LAB_TEXT];    /* the last of them */
@@ -53,6 +53,24 @@ struct lab_stage {
 int lab_open(struct lab_stage *st, const char *dir, const struct classic_dialect *dialect,
 	struct err *e);
 void lab_close(struct lab_stage *st);
+
+/* A file of the folder: its path; all of it. */
+void lab_path(const struct lab_stage *st, const char *file, char out[static LAB_PATH_MAX]);
+int lab_read(const struct lab_stage *st, const char *file, struct buf *out, struct err *e);
+
+/* --- lab_process.c --- */
+
+/* From now on SIGINT, SIGTERM and SIGHUP end the lab at its next wait. */
+void lab_catch(void);
+/* Wait a moment. 0, or -1 when one has come. */
+int lab_nap(struct err *e);
+
+/* Start an applet, like lab_run_applet. Its pid, or -1. */
+pid_t lab_start(
+	const struct lab_stage *st, const char *name, const char *const *args, struct err *e);
+/* Wait for its end; after a time, or when the lab is stopped, it is killed. Its exit code, 128 and
+ * the signal, or -1: it is not ours. */
+int lab_await(pid_t pid, int ms);
 
 /* Run an applet to its end, by its arguments (NULL ends them; the first is its name). What it
  * prints is in NAME.out and NAME.err of the folder, and in *out when that is not NULL. Its exit
@@ -85,6 +103,8 @@ void lab_run_free(struct lab_run *run);
 
 /* --- the page --- */
 
+/* Can it be written there, as far as can be known ahead? 0, or -1 (EX_CANTCREAT). */
+int lab_html_check(const char *path, struct err *e);
 /* 0 or -1 (EX_CANTCREAT, EX_IOERR). The file appears whole. */
 int lab_html(const char *path, const struct lab_row *rows, size_t n, struct err *e);
 

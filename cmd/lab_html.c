@@ -45,7 +45,7 @@ static void put_format(struct page *p, const char *format, ...)
 	put(p, text);
 }
 
-/* Text of any origin: at most n characters, an ellipsis if there are more. */
+/* Text of any origin: at most n bytes, an ellipsis if there are more. */
 static void put_escaped(struct page *p, const char *text, size_t n)
 {
 	size_t len = strlen(text);
@@ -281,14 +281,37 @@ static void put_page(struct page *p, const struct lab_row *rows, size_t n)
 	put(p, "</body>\n</html>\n");
 }
 
+static int new_name(const char *path, char out[static LAB_PATH], struct err *e)
+{
+	int n = snprintf(out, LAB_PATH, "%s.new", path);
+
+	return n < LAB_PATH ? 0 : err_set(e, EX_CANTCREAT, "the page's name is too long");
+}
+
+int lab_html_check(const char *path, struct err *e)
+{
+	char dir[LAB_PATH], *slash;
+
+	if (new_name(path, dir, e) != 0) {
+		return -1;
+	}
+	slash = strrchr(dir, '/');
+	(void)snprintf(slash == NULL ? dir : slash + 1, 2, ".");
+	return faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0
+		       ? 0
+		       : err_sys(e, EX_CANTCREAT, "cannot create %s", path);
+}
+
 /* Under another name first. 0 or -1. */
 static int write_page(const char *path, const struct buf *text, struct err *e)
 {
 	char new[LAB_PATH];
 	int fd, rc;
 
-	(void)snprintf(new, sizeof new, "%s.new", path);
-	fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
+	if (new_name(path, new, e) != 0) {
+		return -1;
+	}
+	fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0) {
 		return err_sys(e, EX_CANTCREAT, "cannot create %s", new);
 	}

@@ -1,10 +1,8 @@
-/* The lab's stage: a private folder, a server and clients in it, a relay between them; see lab.h.
- * The parties are this program's own applets, run as they are in real life, in processes of their
- * own. */
+/* The lab's stage: a private folder, a server and clients in it, a relay between them; see
+ * lab.h. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -12,38 +10,29 @@
 #include "../store/filename.h"
 #include "lab.h"
 
-typedef int applet(int argc, char **argv);
-applet serve_main, keygen_main, user_main, send_main, inbox_main, read_main, mitm_main;
-
-static const struct {
-	const char *name;
-	applet *run;
-} applets[] = {{"serve", serve_main}, {"keygen", keygen_main}, {"user", user_main},
-	{"send", send_main}, {"inbox", inbox_main}, {"read", read_main}, {"mitm", mitm_main}};
-
-enum { ARGS_MAX = 40, WAIT_MS = 10000, LOOK_MS = 5, FILE_MAX = 16 << 20 };
+enum { WAIT_MS = 10000, LOOK_MS = LAB_LOOK_MS, FILE_MAX = 16 << 20 };
 
 /* --- files --- */
 
-static void path_of(const struct lab_stage *st, const char *file, char out[static LAB_PATH + 64])
+void lab_path(const struct lab_stage *st, const char *file, char out[static LAB_PATH_MAX])
 {
-	(void)snprintf(out, LAB_PATH + 64, "%s/%s", st->dir, file);
+	(void)snprintf(out, LAB_PATH_MAX, "%s/%s", st->dir, file);
 }
 
-static int read_file(const struct lab_stage *st, const char *file, struct buf *out, struct err *e)
+int lab_read(const struct lab_stage *st, const char *file, struct buf *out, struct err *e)
 {
-	char path[LAB_PATH + 64];
+	char path[LAB_PATH_MAX];
 
-	path_of(st, file, path);
+	lab_path(st, file, path);
 	return file_read(AT_FDCWD, path, FILE_MAX, out, NULL, e);
 }
 
 int lab_write(const struct lab_stage *st, const char *file, const char *text, struct err *e)
 {
-	char path[LAB_PATH + 64];
+	char path[LAB_PATH_MAX];
 	int fd;
 
-	path_of(st, file, path);
+	lab_path(st, file, path);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || file_write_all(fd, text, strlen(text)) != 0) {
 		err_sys(e, EX_CANTCREAT, "cannot write %s", path);
@@ -61,7 +50,7 @@ size_t lab_count_in(const struct lab_stage *st, const char *file, const char *te
 	struct err ignored;
 	size_t count = 0;
 
-	if (read_file(st, file, &all, &ignored) == 0 && buf_append(&all, "", 1) == 0) {
+	if (lab_read(st, file, &all, &ignored) == 0 && buf_append(&all, "", 1) == 0) {
 		for (const char *p = (const char *)all.p; (p = strstr(p, text)) != NULL; p++) {
 			count++;
 		}
@@ -103,120 +92,16 @@ static void remove_tree(int at, const char *name)
 	(void)unlinkat(at, name, AT_REMOVEDIR);
 }
 
-/* --- processes --- */
-
-static applet *find(const char *name)
-{
-	for (size_t i = 0; i < sizeof applets / sizeof applets[0]; i++) {
-		if (strcmp(applets[i].name, name) == 0) {
-			return applets[i].run;
-		}
-	}
-	return NULL;
-}
-
-/* The child's life: output into the folder, nothing of the caller's configuration. */
-static void become(const struct lab_stage *st, const char *name, const char *const *args)
-{
-	static const char *const variables[] = {
-		"SMTP361_SERVER", "SMTP361_USER", "SMTP361_PASSWORD_FILE", "XDG_CONFIG_HOME"};
-	char *argv[ARGS_MAX + 1], path[LAB_PATH + 64];
-	const char *const ends[] = {"out", "err"};
-	int argc = 0;
-
-	for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
-		(void)unsetenv(variables[i]);
-	}
-	(void)setenv("HOME", st->dir, 1);
-	for (int i = 0; i < 2; i++) {
-		char file[64];
-		(void)snprintf(file, sizeof file, "%s.%s", name, ends[i]);
-		path_of(st, file, path);
-		int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
-		if (fd < 0 || dup2(fd, i + 1) < 0) {
-			_exit(EX_CANTCREAT);
-		}
-		(void)close(fd);
-	}
-	(void)close(STDIN_FILENO);
-	(void)open("/dev/null", O_RDONLY);
-	for (; args[argc] != NULL && argc < ARGS_MAX; argc++) {
-		argv[argc] = strdup(args[argc]);
-	}
-	argv[argc] = NULL;
-	exit(find(args[0])(argc, argv));
-}
-
-static pid_t start(
-	const struct lab_stage *st, const char *name, const char *const *args, struct err *e)
-{
-	static const char *const ends[] = {"out", "err"};
-	char file[64], path[LAB_PATH + 64];
-	pid_t pid;
-
-	for (int i = 0; i < 2; i++) { /* what an earlier one said is not this one's */
-		(void)snprintf(file, sizeof file, "%s.%s", name, ends[i]);
-		path_of(st, file, path);
-		(void)unlink(path);
-	}
-	(void)fflush(NULL);
-	pid = fork();
-	if (pid == 0) {
-		become(st, name, args);
-	}
-	if (pid < 0) {
-		err_sys(e, EX_OSERR, "cannot fork");
-	}
-	return pid;
-}
-
-static int status_code(int status)
-{
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* Wait for its end; after a time it is killed. */
-static int await(pid_t pid, int ms)
-{
-	int status = 0, waited = 0;
-
-	while (waitpid(pid, &status, WNOHANG) == 0) {
-		if (waited >= ms) {
-			(void)kill(pid, SIGKILL);
-			(void)waitpid(pid, &status, 0);
-			break;
-		}
-		(void)poll(NULL, 0, LOOK_MS);
-		waited += LOOK_MS;
-	}
-	return status_code(status);
-}
-
-int lab_run_applet(const struct lab_stage *st, const char *name, const char *const *args,
-	struct buf *out, struct err *e)
-{
-	char file[64];
-	pid_t pid = start(st, name, args, e);
-	int code = pid < 0 ? -1 : await(pid, LAB_CLIENT_MS);
-
-	(void)snprintf(file, sizeof file, "%s.out", name);
-	if (pid > 0 && out != NULL) {
-		out->n = 0;
-		code = read_file(st, file, out, e) == 0 && buf_append(out, "", 1) == 0 ? code : -1;
-	}
-	return code;
-}
-
 int lab_client(const struct lab_stage *st, const char *name, const char *user, bool enhanced,
 	bool relayed, const char *const *args, struct buf *out, struct err *e)
 {
-	char keys[LAB_PATH + 64], password[LAB_PATH + 64], file[64];
-	const char *all[ARGS_MAX + 1];
+	char keys[LAB_PATH_MAX], password[LAB_PATH_MAX], file[64];
+	const char *all[LAB_ARGS_MAX + 1];
 	size_t n = 0;
 
-	path_of(st, "site", keys);
+	lab_path(st, "site", keys);
 	(void)snprintf(file, sizeof file, "%s.password", user);
-	path_of(st, file, password);
+	lab_path(st, file, password);
 	all[n++] = args[0];
 	all[n++] = enhanced ? "--enhanced" : "--classic";
 	all[n++] = "-s";
@@ -231,43 +116,55 @@ int lab_client(const struct lab_stage *st, const char *name, const char *user, b
 		all[n++] = "--dialect";
 		all[n++] = st->dialect->name;
 	}
-	for (size_t i = 1; args[i] != NULL && n < ARGS_MAX; i++) {
+	for (size_t i = 1; args[i] != NULL && n < LAB_ARGS_MAX; i++) {
 		all[n++] = args[i];
 	}
 	all[n] = NULL;
 	return lab_run_applet(st, name, all, out, e);
 }
 
-/* Wait for "Listening on ADDR:PORT" in NAME.err. 0 or -1. */
-static int await_listening(const struct lab_stage *st, const char *name, pid_t pid,
-	char address[static 64], struct err *e)
+/* The address of "Listening on ADDR:PORT" in a file, if it is there. */
+static bool find_address(const struct lab_stage *st, const char *file, char address[static 64])
 {
 	static const char lead[] = "Listening on ";
+	struct buf text = {0};
+	const char *line = NULL;
+	struct err ignored;
+	bool whole;
+
+	if (lab_read(st, file, &text, &ignored) == 0 && buf_append(&text, "", 1) == 0) {
+		line = strstr((const char *)text.p, lead);
+	}
+	whole = line != NULL && strchr(line, '\n') != NULL;
+	if (whole) {
+		line += strlen(lead);
+		(void)snprintf(address, 64, "%.*s", (int)strcspn(line, "\n"), line);
+	}
+	buf_free(&text);
+	return whole;
+}
+
+/* Wait until it says where it listens. 0 or -1. */
+static int await_listening(const struct lab_stage *st, const char *name, pid_t *pid,
+	char address[static 64], struct err *e)
+{
 	char file[64];
 
 	(void)snprintf(file, sizeof file, "%s.err", name);
 	for (int ms = 0; ms < WAIT_MS; ms += LOOK_MS) {
-		struct buf text = {0};
-		const char *line = NULL;
-		if (read_file(st, file, &text, e) == 0 && buf_append(&text, "", 1) == 0) {
-			line = strstr((const char *)text.p, lead);
-		}
-		bool whole = line != NULL && strchr(line, '\n') != NULL;
-		if (whole) {
-			line += strlen(lead);
-			(void)snprintf(address, 64, "%.*s", (int)strcspn(line, "\n"), line);
-		}
-		buf_free(&text);
-		if (whole) {
+		if (find_address(st, file, address)) {
 			return 0;
 		}
-		if (waitpid(pid, NULL, WNOHANG) != 0) {
+		if (waitpid(*pid, NULL, WNOHANG) != 0) {
+			*pid = 0;
 			break;
 		}
-		(void)poll(NULL, 0, LOOK_MS);
+		if (lab_nap(e) != 0) {
+			return -1;
+		}
 	}
-	return err_set(
-		e, EX_SOFTWARE, "%s did not begin to listen: see %s/%s", name, st->dir, file);
+	err_set(e, EX_SOFTWARE, "%s did not begin to listen", name);
+	return err_hint(e, "with -d DIR, %s there says why", file);
 }
 
 /* --- the stage --- */
@@ -293,7 +190,7 @@ static int make_keys(const struct lab_stage *st, const char *site, struct err *e
 			       ? -1
 			       : lab_run_applet(st, "user", args, NULL, e);
 	}
-	return code > 0 ? err_set(e, EX_SOFTWARE, "cannot make the lab's keys: see %s", st->dir)
+	return code > 0 ? err_set(e, EX_SOFTWARE, "cannot make the lab's keys (exit %d)", code)
 			: code;
 }
 
@@ -302,16 +199,16 @@ static int start_server(struct lab_stage *st, const char *site, struct err *e)
 	const char *const serve[] = {
 		"serve", "-d", site, "-l", "127.0.0.1:0", "--dialect", st->dialect->name, NULL};
 
-	st->server_pid = start(st, "server", serve, e);
+	st->server_pid = lab_start(st, "server", serve, e);
 	return st->server_pid < 0 ? -1
-				  : await_listening(st, "server", st->server_pid, st->server, e);
+				  : await_listening(st, "server", &st->server_pid, st->server, e);
 }
 
 static int make_folder(const struct lab_stage *st, const char *name, struct err *e)
 {
-	char path[LAB_PATH + 64];
+	char path[LAB_PATH_MAX];
 
-	path_of(st, name, path);
+	lab_path(st, name, path);
 	return mkdir(path, 0700) == 0 || errno == EEXIST
 		       ? 0
 		       : err_sys(e, EX_CANTCREAT, "cannot make %s", path);
@@ -321,15 +218,17 @@ int lab_open(
 	struct lab_stage *st, const char *dir, const struct classic_dialect *dialect, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
-	char site[LAB_PATH + 64];
+	char site[LAB_PATH_MAX];
 
+	lab_catch();
 	*st = (struct lab_stage){.keep = dir != NULL, .dialect = dialect};
 	if (dir == NULL) {
 		(void)snprintf(st->dir, sizeof st->dir, "%s/smtp361-lab.XXXXXX",
 			tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp);
 		if (mkdtemp(st->dir) == NULL) {
 			st->dir[0] = '\0';
-			return err_sys(e, EX_CANTCREAT, "cannot make the lab's folder");
+			return err_sys(e, EX_CANTCREAT, "cannot make a folder in %s",
+				tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp);
 		}
 	} else {
 		(void)snprintf(st->dir, sizeof st->dir, "%s", dir);
@@ -339,7 +238,7 @@ int lab_open(
 			return -1;
 		}
 	}
-	path_of(st, "site", site);
+	lab_path(st, "site", site);
 	return make_folder(st, "site", e) != 0 || make_folder(st, "loot", e) != 0 ||
 			       lab_write(st, "site/user_pass.json", accounts, e) != 0 ||
 			       make_keys(st, site, e) != 0 || start_server(st, site, e) != 0
@@ -351,7 +250,7 @@ static void stop(pid_t *pid)
 {
 	if (*pid > 0) {
 		(void)kill(*pid, SIGTERM);
-		(void)await(*pid, WAIT_MS);
+		(void)lab_await(*pid, WAIT_MS);
 	}
 	*pid = 0;
 }
@@ -369,19 +268,19 @@ void lab_close(struct lab_stage *st)
 
 int lab_attack(struct lab_stage *st, const struct mitm_attack *a, bool enhanced, struct err *e)
 {
-	char site[LAB_PATH + 64], loot[LAB_PATH + 64], name[sizeof st->relay_out - 4];
-	const char *args[ARGS_MAX] = {"mitm", "--json", "--hex", "-v", "-l", "127.0.0.1:0", "--to",
-		st->server, "-d", loot, "-k", site, "--victim", "alice", "--stolen", "alice",
-		"--stolen", "server", "--dialect", st->dialect->name, a->name,
+	char site[LAB_PATH_MAX], loot[LAB_PATH_MAX], name[sizeof st->relay_out - 4];
+	const char *args[LAB_ARGS_MAX] = {"mitm", "--json", "--hex", "-v", "-l", "127.0.0.1:0",
+		"--to", st->server, "-d", loot, "-k", site, "--victim", "alice", "--stolen",
+		"alice", "--stolen", "server", "--dialect", st->dialect->name, a->name,
 		enhanced ? "--enhanced" : NULL};
 
-	path_of(st, "site", site);
-	path_of(st, "loot", loot);
+	lab_path(st, "site", site);
+	lab_path(st, "loot", loot);
 	(void)snprintf(
 		name, sizeof name, "relay-%s-%s", a->name, enhanced ? "enhanced" : "classic");
 	(void)snprintf(st->relay_out, sizeof st->relay_out, "%s.out", name);
-	st->relay_pid = start(st, name, args, e);
-	return st->relay_pid < 0 ? -1 : await_listening(st, name, st->relay_pid, st->relay, e);
+	st->relay_pid = lab_start(st, name, args, e);
+	return st->relay_pid < 0 ? -1 : await_listening(st, name, &st->relay_pid, st->relay, e);
 }
 
 static char *copy_text(const json_t *o, const char *key)
@@ -403,7 +302,6 @@ static void take_line(struct lab_run *run, const json_t *o)
 		run->wins += json_is_true(json_object_get(o, "won")) ? 1 : 0;
 		(void)snprintf(run->word, sizeof run->word, "%s", word);
 	} else if (who != NULL) {
-		run->said_all++;
 		if (run->said_n < LAB_SAID_MAX) {
 			struct lab_said *s = &run->said[run->said_n++];
 			(void)snprintf(s->who, sizeof s->who, "%s", who);
@@ -422,7 +320,7 @@ void lab_run_free(struct lab_run *run)
 		free(run->said[i].what);
 		free(run->said[i].hex);
 	}
-	run->said_n = run->said_all = 0;
+	run->said_n = 0;
 	run->ended = run->results = run->wins = 0;
 }
 
@@ -434,7 +332,7 @@ static int read_relay(const struct lab_stage *st, struct lab_run *run, struct er
 	size_t n;
 
 	lab_run_free(run);
-	if (read_file(st, st->relay_out, &all, e) != 0) {
+	if (lab_read(st, st->relay_out, &all, e) != 0) {
 		buf_free(&all);
 		return -1;
 	}
@@ -458,13 +356,14 @@ int lab_stop_attack(struct lab_stage *st, unsigned connections, unsigned results
 		if (run->ended >= connections && run->results >= results) {
 			break;
 		}
-		(void)poll(NULL, 0, LOOK_MS);
+		rc = rc == 0 ? lab_nap(e) : rc;
 	}
 	stop(&st->relay_pid);
 	rc = rc == 0 ? read_relay(st, run, e) : -1;
 	return rc == 0 && (run->ended < connections || run->results < results)
 		       ? err_set(e, EX_SOFTWARE,
-				 "the attack did not come about: see relay.err and "
-				 "relay.out with -d")
+				 "the attack did not come about; with -d DIR, %s there "
+				 "has what was said",
+				 st->relay_out)
 		       : rc;
 }

@@ -1,17 +1,15 @@
 /* mitm: the man in the middle, as a command. The attacks are a table in proto/; here are the
- * options, what is printed of them, and where stolen mail goes. */
-#include <errno.h>
-#include <fcntl.h>
+ * options. */
+#include <sys/resource.h>
 
 #include "../crypto/file.h"
 #include "../crypto/gcm.h"
 #include "../keys/keyfile.h"
 #include "../proto/listen.h"
-#include "../proto/log.h"
-#include "../proto/mitm.h"
 #include "../proto/pcap.h"
-#include "../store/filename.h"
+#include "../proto/server.h"
 #include "cli.h"
+#include "mitm_print.h"
 
 static const char help[] =
 	"usage: smtp361 mitm --listen ADDR:PORT --to HOST:PORT [ATTACK]...\n"
@@ -41,148 +39,6 @@ static const char help[] =
 	"C and S are the client and the server as they are heard; AC and AS is the attacker\n"
 	"who speaks as the client, to the server, and as the server, to the client. Ends on\n"
 	"SIGTERM or Ctrl-C.\n";
-
-enum { PATH_BYTES = 4096 };
-
-struct printer {
-	bool hex, json;
-	int loot; /* the folder; -1: none */
-};
-
-/* --- what is heard --- */
-
-static void print_hex(const struct mitm_event *event)
-{
-	enum { ROW = 32 };
-	char text[2 * ROW + 1];
-
-	for (size_t at = 0; at < event->n; at += ROW) {
-		size_t n = event->n - at < ROW ? event->n - at : ROW;
-		hex_encode(text, event->p + at, n);
-		log_say("    %s", text);
-	}
-}
-
-/* One line, one write: connections print at the same time. */
-static void print_object(json_t *o)
-{
-	char *line = o == NULL ? NULL : json_dumps(o, JSON_COMPACT);
-
-	if (line != NULL) {
-		struct buf text = {0};
-		if (buf_append_str(&text, line) == 0 && buf_append(&text, "\n", 1) == 0) {
-			(void)file_write_all(STDOUT_FILENO, text.p, text.n);
-		}
-		buf_free(&text);
-	}
-	free(line);
-	json_decref(o);
-}
-
-static void said_json(const struct mitm_event *event, bool hex)
-{
-	const char *who = mitm_who_name(event->who);
-	json_t *o = json_object();
-
-	cli_json_number(o, "connection", event->connection);
-	cli_json_text(o, "who", who, strlen(who));
-	cli_json_number(o, "bytes", event->n);
-	cli_json_text(o, "what", event->what, strlen(event->what));
-	if (hex) {
-		char *text = malloc(2 * event->n + 1);
-		if (text != NULL) {
-			hex_encode(text, event->p, event->n);
-			cli_json_text(o, "hex", text, 2 * event->n);
-		}
-		free(text);
-	}
-	print_object(o);
-}
-
-static void said(void *arg, const struct mitm_event *event)
-{
-	const struct printer *p = arg;
-
-	if (p->json) {
-		said_json(event, p->hex);
-		return;
-	}
-	log_say("%u %s: %zu bytes: %s", event->connection, mitm_who_name(event->who), event->n,
-		event->what);
-	if (p->hex) {
-		print_hex(event);
-	}
-}
-
-static void result(void *arg, unsigned connection, const char *attack, bool won, const char *text)
-{
-	const struct printer *p = arg;
-	json_t *o;
-
-	if (!p->json) {
-		log_say("%u %s %s: %s", connection, won ? "**" : "--", attack, text);
-		return;
-	}
-	o = json_object();
-	cli_json_number(o, "connection", connection);
-	cli_json_text(o, "attack", attack, strlen(attack));
-	(void)json_object_set_new(o, "won", json_boolean(won));
-	cli_json_text(o, "text", text, strlen(text));
-	print_object(o);
-}
-
-static void ended(void *arg, unsigned connection)
-{
-	const struct printer *p = arg;
-	json_t *o;
-
-	if (p->json) {
-		o = json_object();
-		cli_json_number(o, "connection", connection);
-		(void)json_object_set_new(o, "ended", json_true());
-		print_object(o);
-	}
-}
-
-/* --- what is stolen --- */
-
-/* A file of its own, whatever is there already. 0 or -1. */
-static int create_loot(
-	int dir, const struct mitm_loot *loot, char name[static FILENAME_MAX_BYTES + 1])
-{
-	int fd = -1;
-
-	for (unsigned long copy = 1; fd < 0; copy++) {
-		filename_make(name, loot->from, loot->title, copy);
-		fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (fd < 0 && errno != EEXIST) {
-			return -1;
-		}
-	}
-	return fd;
-}
-
-static void stole(void *arg, const struct mitm_loot *loot)
-{
-	const struct printer *p = arg;
-	char name[FILENAME_MAX_BYTES + 1];
-	struct err e;
-	int fd;
-
-	if (p->loot < 0) {
-		return;
-	}
-	fd = create_loot(p->loot, loot, name);
-	if (fd < 0 || file_write_all(fd, loot->text->p, loot->text->n) != 0) {
-		err_sys(&e, EX_CANTCREAT, "cannot save stolen mail");
-		log_err("loot", &e);
-	} else if (!p->json) {
-		log_say("%u    saved as %s", loot->connection, name);
-	}
-	if (fd >= 0) {
-		(void)close(fd);
-	}
-}
 
 /* --- options --- */
 
@@ -214,11 +70,15 @@ static int explain(const struct cli *c, const struct mitm_attack *a)
 	return cli_finish(c, EX_OK);
 }
 
-/* -1 to go on, or the exit code. */
+/* Those that only listen stand first: what is kept back or answered, they hear too. -1 to go on, or
+ * the exit code. */
 static int choose_attacks(const struct cli *c, struct mitm *m)
 {
-	bool active = false;
+	const struct mitm_attack *active = NULL;
 
+	if (c->args_n >= MITM_TOGETHER) {
+		return cli_usage(c, "at most %d attacks at once", MITM_TOGETHER - 1);
+	}
 	if (c->args_n == 0) {
 		m->attacks[m->attacks_n++] = mitm_find("eavesdrop");
 	}
@@ -228,11 +88,16 @@ static int choose_attacks(const struct cli *c, struct mitm *m)
 			return cli_usage(
 				c, "there is no attack \"%s\"; --attacks lists them", c->args[i]);
 		}
-		if (m->attacks_n == MITM_TOGETHER || (active && !a->passive)) {
+		if (a->passive) {
+			m->attacks[m->attacks_n++] = a;
+		} else if (active == NULL) {
+			active = a;
+		} else {
 			return cli_usage(c, "only attacks that just listen run beside another");
 		}
-		active = active || !a->passive;
-		m->attacks[m->attacks_n++] = a;
+	}
+	if (active != NULL) {
+		m->attacks[m->attacks_n++] = active;
 	}
 	return -1;
 }
@@ -247,20 +112,33 @@ static bool uses(const struct mitm *m, const char *name)
 	return false;
 }
 
-static int check_addresses(const struct cli_list *listen, struct err *e)
+static int check_address(const char *address, struct err *e)
 {
-	for (size_t i = 0; i < listen->n; i++) {
-		bool is_private;
-		if (listen_is_private(listen->items[i], &is_private, e) != 0) {
-			return -1;
-		}
-		if (!is_private) {
-			err_set(e, EX_USAGE, "%s is a public address", listen->items[i]);
-			return err_hint(e, "the lab is for loopback and private networks; --yes "
-					   "if you mean it");
-		}
+	bool is_private;
+
+	if (listen_is_private(address, &is_private, e) != 0) {
+		return -1;
 	}
-	return 0;
+	if (is_private) {
+		return 0;
+	}
+	err_set(e, EX_USAGE, "%s is a public address", address);
+	return err_hint(e, "the lab is for loopback and private networks; --yes if you mean it");
+}
+
+/* Where it listens; and whom it strikes without being asked by a client. */
+static int check_addresses(
+	const struct mitm *m, const struct cli_list *listen, const char *to, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < listen->n; i++) {
+		rc = check_address(listen->items[i], e);
+	}
+	for (size_t i = 0; rc == 0 && i < m->attacks_n; i++) {
+		rc = m->attacks[i]->strike == NULL ? 0 : check_address(to, e);
+	}
+	return rc;
 }
 
 enum { STOLEN_MAX = 8 };
@@ -313,11 +191,12 @@ static int load_keys(struct mitm *m, const struct wanted *w, struct keys *k, str
 
 /* --- the applet --- */
 
-static int prepare(
-	struct mitm *m, struct printer *p, const struct wanted *w, struct keys *keys, struct err *e)
+static int prepare(struct mitm *m, struct mitm_printer *p, const struct wanted *w,
+	struct keys *keys, struct err *e)
 {
 	if (conn_split(w->to, m->host, m->port, e) != 0 ||
-		(!w->yes && check_addresses(&w->listen, e) != 0) || load_keys(m, w, keys, e) != 0) {
+		(!w->yes && check_addresses(m, &w->listen, w->to, e) != 0) ||
+		load_keys(m, w, keys, e) != 0) {
 		return -1;
 	}
 	p->loot = file_open_dir(w->loot == NULL ? "." : w->loot, e);
@@ -325,27 +204,60 @@ static int prepare(
 		return -1;
 	}
 	if (w->pcap != NULL) {
-		m->capture = pcap_create(w->pcap, e);
+		m->capture = p->capture = pcap_open(w->pcap, e);
 		if (m->capture < 0) {
 			return -1;
 		}
+	}
+	if (mitm_print_open(p, e) != 0) {
+		return -1;
 	}
 	gcm_prepare();
 	return x25519_self_check(e) != 0 ? -1 : mitm_open(m, e);
 }
 
-static void ready(void *arg)
+/* What the options say together. -1 to go on, or the exit code. */
+static int check_options(const struct cli *c, struct mitm *m, const struct wanted *w)
 {
-	(void)arg;
+	if (w->listen.n == 0 || w->to == NULL) {
+		return cli_usage(c, "it takes --listen and --to");
+	}
+	if (w->listen.n > SERVER_LISTEN_MAX || w->stolen.n > STOLEN_MAX) {
+		return cli_usage(
+			c, "at most %d --listen, and %d --stolen", SERVER_LISTEN_MAX, STOLEN_MAX);
+	}
+	if (m->sockets > MITM_SOCKETS_MAX) {
+		return cli_usage(c, "--sockets takes at most %d", MITM_SOCKETS_MAX);
+	}
+	if (uses(m, "impersonate") && w->victim == NULL) {
+		return cli_usage(c, "impersonate takes --victim");
+	}
+	if (uses(m, "stolen-key") && w->stolen.n == 0) {
+		return cli_usage(c, "stolen-key takes --stolen");
+	}
+	m->dialect = w->dialect == NULL ? classic_spec : classic_dialect_find(w->dialect);
+	return m->dialect != NULL ? -1
+				  : cli_usage(c, "there is no dialect \"%.64s\"; there are: %s",
+					    w->dialect, classic_dialect_names);
+}
+
+/* Many connections take many descriptors. */
+static void raise_limit(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &l);
+	}
 }
 
 APPLET_MAIN(mitm)
 {
 	static struct wanted w;
 	static struct keys keys;
-	struct printer p = {.loot = -1};
-	struct mitm m = {.capture = -1,
-		.ear = {.said = said, .result = result, .stole = stole, .ended = ended, .arg = &p}};
+	struct mitm_printer p = {.loot = -1, .capture = -1, .gate = {.fd = -1}};
+	struct mitm m = {.capture = -1, .stop_fd = -1, .ear = mitm_print_ear(&p)};
 	bool list = false;
 	const struct cli_option options[] = {{'l', "listen", CLI_LIST, &w.listen},
 		{0, "to", CLI_TEXT, &w.to}, {0, "attacks", CLI_FLAG, &list},
@@ -374,26 +286,17 @@ APPLET_MAIN(mitm)
 	if (rc >= 0) {
 		return rc;
 	}
-	if (w.listen.n == 0 || w.to == NULL) {
-		return cli_usage(&c, "it takes --listen and --to");
-	}
-	if (uses(&m, "impersonate") && w.victim == NULL) {
-		return cli_usage(&c, "impersonate takes --victim");
-	}
-	if (uses(&m, "stolen-key") && w.stolen.n == 0) {
-		return cli_usage(&c, "stolen-key takes --stolen");
-	}
-	m.dialect = w.dialect == NULL ? classic_spec : classic_dialect_find(w.dialect);
-	if (m.dialect == NULL) {
-		return cli_usage(&c, "there is no dialect \"%.64s\"; there are: %s", w.dialect,
-			classic_dialect_names);
-	}
-	if (w.stolen.n > STOLEN_MAX) {
-		return cli_usage(&c, "at most %d --stolen", STOLEN_MAX);
+	rc = check_options(&c, &m, &w);
+	if (rc >= 0) {
+		return rc;
 	}
 	cli_protect();
 	rc = prepare(&m, &p, &w, &keys, &e);
-	rc = rc == 0 ? mitm_run(&m, w.listen.items, w.listen.n, ready, &e) : rc;
+	raise_limit();
+	rc = rc == 0 ? mitm_run(&m, w.listen.items, w.listen.n, &e) : rc;
+	if (rc >= 0 && *p.lost) {
+		rc = err_set(&e, EX_IOERR, "some of the output could not be written");
+	}
 	mitm_close(&m);
 	wipe(&keys, sizeof keys);
 	return cli_finish(&c, rc >= 0 ? EX_OK : cli_fail(&c, &e));

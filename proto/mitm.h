@@ -46,6 +46,7 @@ struct mitm_ear {
 		void *arg, unsigned connection, const char *attack, bool won, const char *text);
 	void (*stole)(void *arg, const struct mitm_loot *loot);
 	void (*ended)(void *arg, unsigned connection); /* nothing of it comes behind this */
+	void (*ready)(void *arg);                      /* it listens; may be NULL */
 	void *arg;
 };
 
@@ -102,12 +103,14 @@ struct mitm {
 	bool verbose;     /* what is passed on as it was heard is told again */
 	unsigned sockets; /* that `slow` opens; 0: MITM_SOCKETS */
 	unsigned seconds; /* that a strike lasts; 0: until it is stopped */
-	int capture;      /* of pcap_create; -1: none */
+	int capture;      /* of pcap_open; -1: none */
 	struct mitm_ear ear;
 	struct mitm_shared *shared; /* of mitm_open */
+	int stop_fd;                /* in a strike: readable or hung up when it is to end */
+	int strike_fds[MITM_TOGETHER];
 };
 
-enum { MITM_SOCKETS = 200 };
+enum { MITM_SOCKETS = 200, MITM_SOCKETS_MAX = 10000 };
 
 /* Before the first connection. 0 or -1. */
 int mitm_open(struct mitm *m, struct err *e);
@@ -115,7 +118,6 @@ void mitm_close(struct mitm *m);
 
 /* Listen on these "ADDR:PORT", and relay and attack what comes, until SIGTERM or SIGINT. As
  * server_run. */
-int mitm_run(struct mitm *m, const char *const *listen, size_t listen_n, void (*ready)(void *arg),
-	struct err *e);
+int mitm_run(struct mitm *m, const char *const *listen, size_t listen_n, struct err *e);
 
 #endif

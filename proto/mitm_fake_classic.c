@@ -24,6 +24,7 @@ static int put_text(void *arg, const struct classic_step *step, struct err *e)
 static int hear(struct fake *f, struct err *e)
 {
 	f->text.n = 0;
+	conn_deadline(&f->r->conn[MITM_CLIENT], MITM_FAKE_MS);
 	return classic_recv(&f->wire, &f->text, CLASSIC_TEXT_MAX, CLASSIC_QUIET_MS, e);
 }
 
@@ -101,6 +102,7 @@ static int take_mail(void *arg, const struct classic_step *step, struct err *e)
 
 	f->mail.n = 0;
 	f->r->saying = "a prompt";
+	conn_deadline(&f->r->conn[MITM_CLIENT], MITM_FAKE_MS);
 	got = classic_recv_step(&f->wire, step, &mail, e);
 	if (got == CLASSIC_WHOLE) {
 		relay_stole(f->r, &f->mail, "was read, and taken for sent");
@@ -121,6 +123,7 @@ static int give_key(struct fake *f, struct err *e)
 		return err_set(e, EX_USAGE, "impersonate needs the victim's public key");
 	}
 	f->r->saying = "a session's key, under the victim's public key";
+	conn_deadline(&f->r->conn[MITM_CLIENT], MITM_FAKE_MS);
 	if (random_bytes(key, sizeof key, e) == 0 &&
 		rsa_oaep_encrypt(victim, key, sizeof key, block, e) == 0) {
 		classic_init(&f->wire, &f->r->conn[MITM_CLIENT], key);
@@ -172,7 +175,6 @@ int mitm_fake_classic(struct relay *r, struct err *e)
 	f.r = r;
 	f.dialect = r->m->dialect;
 	relay_listen_in(r);
-	conn_deadline(&r->conn[MITM_CLIENT], MITM_FAKE_MS);
 	rc = give_key(&f, e);
 	rc = rc == 0 ? classic_walk(&opening, f.dialect->opening, &f, e) : rc;
 	while (rc == 0) {

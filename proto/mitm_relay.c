@@ -49,12 +49,16 @@ static int capture(
 static int put(struct relay *r, enum mitm_side to, const void *p, size_t n, struct err *e)
 {
 	struct conn *c = &r->conn[to];
+	int64_t before = c->deadline_ms;
+	int rc;
 
 	if (c->fd < 0) {
 		return 0;
 	}
 	conn_deadline(c, WRITE_MS);
-	if (conn_write(c, p, n, e) != 0) {
+	rc = conn_write(c, p, n, e);
+	c->deadline_ms = before;
+	if (rc != 0) {
 		r->flow[to].ended = true; /* it has gone; what it said is still told */
 		return 0;
 	}
@@ -88,7 +92,8 @@ int relay_pass(struct relay *r, const struct mitm_message *m, struct err *e)
 
 void relay_hang_up(struct relay *r, enum mitm_side to)
 {
-	if (r->conn[to].fd >= 0) {
+	if (r->conn[to].fd >= 0 && !r->hung_up[to]) {
+		r->hung_up[to] = true;
 		(void)shutdown(r->conn[to].fd, SHUT_WR);
 		(void)pcap_end(&r->talk[to], to == MITM_SERVER ? PCAP_CALLER : PCAP_CALLED, NULL);
 	}
@@ -101,7 +106,7 @@ void relay_end(struct relay *r)
 
 void relay_result(struct relay *r, bool won, const char *format, ...)
 {
-	char text[400];
+	char text[1024];
 	va_list args;
 
 	va_start(args, format);
@@ -116,7 +121,7 @@ void relay_stole(struct relay *r, const struct buf *mail, const char *what)
 {
 	struct message_head h;
 	const char *why;
-	char from[64], title[4 * MESSAGE_TITLE_CHARS + 1];
+	char from[64], title[4 * MESSAGE_TITLE_CHARS + 1], shown[600];
 	const struct mitm_loot loot = {
 		.connection = r->connection, .from = from, .title = title, .text = mail};
 
@@ -126,10 +131,11 @@ void relay_stole(struct relay *r, const struct buf *mail, const char *what)
 	}
 	(void)snprintf(from, sizeof from, "%.*s", (int)h.from.n, (const char *)h.from.p);
 	(void)snprintf(title, sizeof title, "%.*s", (int)h.title.n, (const char *)h.title.p);
+	(void)escape_text(shown, sizeof shown, title, strlen(title), false);
 	if (r->m->ear.stole != NULL) {
 		r->m->ear.stole(r->m->ear.arg, &loot);
 	}
-	relay_result(r, true, "the e-mail \"%s\" from %s %s", title, from, what);
+	relay_result(r, true, "the e-mail \"%s\" from %s %s", shown, from, what);
 }
 
 /* --- hearing --- */
@@ -343,6 +349,9 @@ static int call_server(struct relay *r, struct err *e)
 static void free_relay(struct relay *r)
 {
 	for (int side = 0; side < 2; side++) {
+		if (!r->hung_up[side]) { /* we end it */
+			relay_hang_up(r, (enum mitm_side)side);
+		}
 		conn_close(&r->conn[side]);
 		buf_free(&r->flow[side].in);
 	}
@@ -359,9 +368,11 @@ int relay_session(void *arg, struct conn *c)
 {
 	struct mitm *m = arg;
 	struct relay r = {.m = m, .conn = {*c, {.fd = -1}}, .talk = {{.fd = -1}, {.fd = -1}}};
+	const struct presence_who anybody = {0};
 	struct err e = {0};
 	int rc;
 
+	conn_set_proven(c, &anybody); /* or it would be ended to make room for the next */
 	r.connection = __atomic_add_fetch(&m->shared->connections, 1, __ATOMIC_RELAXED);
 	rc = pcap_begin(&r.talk[MITM_CLIENT], m->capture, c->fd, true, &e);
 	for (size_t i = 0; rc == 0 && i < m->attacks_n; i++) {
@@ -372,7 +383,7 @@ int relay_session(void *arg, struct conn *c)
 	rc = rc == 0 ? pump(&r, &e) : rc;
 	for (size_t i = 0; i < m->attacks_n; i++) {
 		turn_to(&r, i);
-		if (r.attack->end != NULL) {
+		if (r.attack->end != NULL && !conn_is_stopping(c)) {
 			r.attack->end(&r);
 		}
 	}

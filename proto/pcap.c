@@ -1,6 +1,7 @@
 /* Capture files; see pcap.h. Headers by RFC 791, RFC 8200 and RFC 9293, with their checksums. */
 #include "pcap.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <time.h>
@@ -26,25 +27,26 @@ static int cannot_write(struct err *e)
 	return err_sys(e, EX_IOERR, "cannot write the capture");
 }
 
-int pcap_create(const char *path, struct err *e)
+int pcap_open(const char *path, struct err *e)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
+
+	return fd >= 0 ? fd : err_sys(e, EX_CANTCREAT, "cannot create %s", path);
+}
+
+int pcap_start(int fd, struct err *e)
 {
 	uint8_t head[24] = {0};
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
 
-	if (fd < 0) {
-		return err_sys(e, EX_CANTCREAT, "cannot create %s", path);
-	}
 	put_u32le(head, 0xa1b2c3d4); /* microseconds */
 	put_u16le(head + 4, 2);
 	put_u16le(head + 6, 4);
 	put_u32le(head + 16, 1u << 18); /* no packet is larger */
 	put_u32le(head + 20, LINKTYPE_RAW);
-	if (file_write_all(fd, head, sizeof head) != 0) {
-		(void)cannot_write(e);
-		(void)close(fd);
-		return -1;
+	if (ftruncate(fd, 0) != 0 && errno != EINVAL) { /* that: it is a pipe */
+		return cannot_write(e);
 	}
-	return fd;
+	return file_write_all(fd, head, sizeof head) == 0 ? 0 : cannot_write(e);
 }
 
 /* --- packets --- */

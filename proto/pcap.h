@@ -21,8 +21,10 @@ struct pcap_talk {
 	uint32_t next[2]; /* sequence numbers */
 };
 
-/* Create the file, or empty it, and write its header. The descriptor, or -1 (EX_CANTCREAT). */
-int pcap_create(const char *path, struct err *e);
+/* Open or create the file. The descriptor, or -1 (EX_CANTCREAT). */
+int pcap_open(const char *path, struct err *e);
+/* Empty it, and write its header. 0, or -1 (EX_IOERR). */
+int pcap_start(int fd, struct err *e);
 
 /* A conversation begins, over this connected socket. called: our side of the socket accepted it.
  * Like the others: 0, or -1 (EX_IOERR); with fd -1 always 0. */

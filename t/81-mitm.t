@@ -42,6 +42,20 @@ for address in 0.0.0.0:0 0 '[::]:0' 192.0.2.1:0 172.32.0.1:0; do
 	ok "$address is public: refused" must_fail 64 smtp361 mitm -l "$address" --to "127.0.0.1:$PORT"
 done
 like "... with the cure" "$(smtp361 mitm -l 0.0.0.0:0 --to "127.0.0.1:$PORT" 2>&1)" '^hint: .*--yes'
+ok "a strike on a public server is refused" \
+	must_fail 64 smtp361 mitm -l 127.0.0.1:0 --to 192.0.2.1:13000 low-order
+# listens N: as many -l
+listens() {
+	count=$1
+	set --
+	while [ "$count" -gt 0 ]; do
+		set -- "$@" -l 127.0.0.1:0
+		count=$((count - 1))
+	done
+	"$SMTP361" mitm "$@" --to "127.0.0.1:$PORT"
+}
+ok "17 addresses are too many" must_fail 64 listens 17
+ok "... and so are 100" must_fail 64 listens 100
 ok "--yes listens all the same" start_mitm -l 0.0.0.0:0 --yes
 ok "... on both addresses" test "$(grep -c '^Listening' heard.err)" = 2
 ok "it ends at a signal" stop_mitm
@@ -115,8 +129,8 @@ fi
 # --- JSON, hex ---
 
 ok "a relay that prints JSON" start_mitm --json --hex
-echo hello | as client1 --enhanced send -t client2 --title json - 2>/dev/null ||
-	{ echo hello >hello && as client1 --enhanced send -t client2 --title json hello; }
+echo hello >hello
+ok "mail goes through" as client1 --enhanced send -t client2 --title json hello
 wait_for 5 grep -q '"ended"' heard
 stop_mitm
 is "each line is an object, and the bytes are there" "$(/usr/bin/python3 -c '
@@ -132,7 +146,7 @@ print(said[0]["who"], bytes.fromhex(said[0]["hex"])[:8], all(len(e["hex"]) == 2 
 mkdir -p loot/in
 ok "a false server" start_mitm -d loot/in --victim client1 impersonate
 find . -newer heard.err -type f | sort >before
-for title in '../../escaped' '/etc/passwd' "$(printf 'a\033[31mb')" twice twice; do
+for title in '../../escaped' '/etc/passwd' "$(printf 'a\033[31mb\302\233\342\200\256c')" twice twice; do
 	echo "secret of $title" >letter
 	as client1 --classic send -t client2 --title "$title" letter || echo "not sent: $title"
 done >sent 2>&1
@@ -142,7 +156,15 @@ is "each is a file of its own, in its folder" "$(find loot -type f | wc -l)" 5
 is "... named as a server would" "$(find loot/in -name 'client1_twice*' | sort | tr '\n' ' ')" \
 	"loot/in/client1_twice.txt loot/in/client1_twice~2.txt "
 is "nothing is written outside" "$(find . .. -maxdepth 1 -name '*escaped*')" ""
-is "no control byte of a title is printed" "$(tr -d '\n' <heard | tr -d '[:print:]' | wc -c)" 0
+is "no control character of a title is printed, nor one that turns the line around" \
+	"$(/usr/bin/python3 -c 'import unicodedata
+print([c for c in open("heard").read() if c != "\n" and unicodedata.category(c)[0] == "C"])')" "[]"
+ok "a client whose title has only wide characters" start_mitm --json -d loot/in --victim client1 impersonate
+ok "... hands it over" as client1 --classic send -t client2 \
+	--title "$(/usr/bin/python3 -c 'print("\U0001F600" * 100)')" letter
+wait_for 5 grep -q '"ended"' heard
+stop_mitm
+like "... and that is told whole" "$(cat heard)" '"won":true,"text":"the e-mail .* from client1 was read'
 
 # --- the founding Python programs ---
 
@@ -163,6 +185,98 @@ if /usr/bin/python3 -c 'import Cryptodome' 2>/dev/null; then
 	start_server
 else
 	skip "a false server of their dialect" "no python3 with Cryptodome"
+fi
+
+# --- hostile parties ---
+
+start_mitm replay-session || exit 1
+/usr/bin/python3 - "${MITM##*:}" >found 2>&1 <<'END'
+import os, socket, sys, threading
+port = int(sys.argv[1])
+def call(): return socket.create_connection(("127.0.0.1", port), 20)
+def flood():
+    try:
+        with call() as c: c.sendall(os.urandom(6 << 20))
+    except OSError: pass
+threads = [threading.Thread(target=flood) for _ in range(12)]
+for t in threads: t.start()
+for t in threads: t.join()
+for frame in (b"SMTP361\x02\xff\xff0123456789", b"SMTP361\x02\x00\x00", b"", b"S", b"\x00" * 300):
+    with call() as c:
+        c.sendall(frame)
+        c.shutdown(socket.SHUT_WR)
+        while c.recv(65536): pass
+END
+is "floods and half frames end" "$(cat found)" ""
+is "no process of the relay died of them" "$(grep -c ' killed ' heard.err)" 0
+ok "the first whole session is the one that is recorded" as client1 --classic send -t client2 --title first hello
+wait_for 5 grep -q '^[0-9]* C: 256 bytes' heard
+stop_mitm
+
+ok "a relay for a long session" start_mitm eavesdrop
+/usr/bin/python3 - "${MITM##*:}" "$MITM_PID" >found 2>&1 <<'END'
+import glob, socket, sys, time
+port, parent = int(sys.argv[1]), sys.argv[2]
+def largest():
+    sizes = []
+    for status in glob.glob("/proc/[0-9]*/status"):
+        try: fields = dict(line.split(":", 1) for line in open(status).read().splitlines())
+        except OSError: continue
+        if fields.get("PPid", "").strip() == parent: sizes.append(int(fields["VmRSS"].split()[0]))
+    return max(sizes, default=0)
+c = socket.create_connection(("127.0.0.1", port), 20)
+most = 0
+try:
+    for _ in range(640): # 40 MB
+        c.sendall(b"x" * 65536)
+        most = max(most, largest())
+except OSError: pass
+print("too much:" if most > 24000 else "", most if most > 24000 else "", end="")
+END
+[ -z "$SANITIZED" ] && is "its memory is bounded, whatever comes" "$(cat found)" " "
+stop_mitm
+
+ok "a relay for one who is slow" start_mitm eavesdrop
+/usr/bin/python3 - "${MITM##*:}" <<'END'
+import socket, sys, time
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20) as c:
+    for at in range(8):
+        c.sendall(b"SMTP361\x02"[at:at + 1])
+        time.sleep(0.04)
+    c.sendall(b"\0\x30" + b"\x09" * 48)
+    while c.recv(1000): pass
+END
+stop_mitm
+like "the enhanced protocol is known byte by byte, too" "$(cat heard)" '^1 C: 58 bytes: message 1'
+
+/usr/bin/python3 - >sink 2>&1 <<'END' &
+import socket
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+said = []
+for _ in range(3):
+    c, _ = s.accept()
+    c.settimeout(6)
+    said.append(c.recv(1) + c.recv(1) + c.recv(1))
+print(sorted(set(said)), flush=True)
+END
+PIDS="$PIDS $!"
+wait_for 5 test -s sink
+GOOD=$PORT PORT=$(head -n 1 sink)
+start_mitm --enhanced --sockets 3 --seconds 5 slow
+PORT=$GOOD
+wait_for 10 grep -q '^\[' sink
+is "slow begins the enhanced protocol at its beginning" "$(tail -n 1 sink)" "[b'SMT']"
+stop_mitm
+if (: >/dev/full) 2>/dev/null; then
+	"$SMTP361" mitm -l 127.0.0.1:0 --to "127.0.0.1:$PORT" >/dev/full 2>heard.err </dev/null &
+	MITM_PID=$!
+	PIDS="$PIDS $MITM_PID"
+	wait_for 10 grep -q '^Listening on' heard.err
+	MITM=$(sed -n 's/^Listening on //p' heard.err)
+	as client1 --enhanced inbox >/dev/null
+	kill "$MITM_PID"
+	ok "output that gets lost is an error" must_fail 74 wait "$MITM_PID"
 fi
 
 # --- what goes wrong ---
