@@ -194,7 +194,8 @@ def struck_send(site, kind, planned, dies, codes, reason=""):
         while faults and code and time.monotonic() < until:
             faults = site.judge("15 s behind it", [letter], final=False)
         faults += ended
-    if code not in (0, *codes):
+    # what was put off of the letter before is struck, too: then the server is gone before the client calls
+    if code not in (0, *codes, *((69,) if dies else ())):
         faults.append(f"exit {code}: {said}")
     elif code and not said:
         faults.append("refused without a word")

@@ -1,6 +1,6 @@
-/* The classic wire in the python dialect, decrypted: the input is the plaintext that a peer's blocks
- * decrypt to, cut into pieces by its first byte. It is taken as a size, the e-mail of this size, and
- * texts. */
+/* The classic wire in the python dialect, decrypted: the input is the plaintext that a peer's
+ * blocks decrypt to, cut into pieces by its first byte. It is taken as a size, the e-mail of this
+ * size, and texts. */
 #include "fuzz.h"
 
 #include "../../proto/classic.h"
