@@ -129,12 +129,16 @@ class Wire:
         if not chunk:
             raise Closed(f"closed in {self.what} after {so_far}")
         self.raw += chunk
+        self.open_raw()
+
+    def open_raw(self):
         if self.aes:
             whole = len(self.raw) // 16 * 16
             self.plain += self.aes.decrypt(bytes(self.raw[:whole]))
             del self.raw[:whole]
 
     def need(self, count, quiet=None):
+        self.open_raw()  # what came together with the key
         while len(self.plain) < count:
             self.more(quiet)
 
