@@ -40,7 +40,8 @@ static const char help[] =
 	"\n"
 	"C and S are the client and the server as they are heard; AC and AS is the attacker\n"
 	"who speaks as the client, to the server, and as the server, to the client. Ends on\n"
-	"SIGTERM or Ctrl-C.\n";
+	"SIGTERM or Ctrl-C. ** tells what an attack got, -- that it got nothing, and .. what\n"
+	"it did, where only the victim can tell what came of it.\n";
 
 enum { PATH_BYTES = 4096 };
 
@@ -127,6 +128,23 @@ static void result(void *arg, unsigned connection, const char *attack, bool won,
 	cli_json_number(o, "connection", connection);
 	cli_json_text(o, "attack", attack, strlen(attack));
 	(void)json_object_set_new(o, "won", json_boolean(won));
+	cli_json_text(o, "text", text, strlen(text));
+	print_object(o);
+}
+
+static void did(void *arg, unsigned connection, const char *attack, const char *text)
+{
+	const struct printer *p = arg;
+	json_t *o;
+
+	if (!p->json) {
+		log_say("%u .. %s: %s", connection, attack, text);
+		return;
+	}
+	o = json_object();
+	cli_json_number(o, "connection", connection);
+	cli_json_text(o, "attack", attack, strlen(attack));
+	(void)json_object_set_new(o, "did", json_true());
 	cli_json_text(o, "text", text, strlen(text));
 	print_object(o);
 }
@@ -268,6 +286,7 @@ enum { STOLEN_MAX = 8 };
 struct keys {
 	struct mitm_stolen stolen[STOLEN_MAX];
 	struct rsa_public victim;
+	uint8_t server[X25519_BYTES];
 };
 
 /* Of either kind, as far as they are there; one at least. */
@@ -304,6 +323,11 @@ static int load_keys(struct mitm *m, const struct wanted *w, struct keys *k, str
 	if (rc == 0 && w->victim != NULL) {
 		rc = keyfile_load_public(dir, w->victim, &k->victim, e);
 		m->victim = &k->victim;
+	}
+	if (rc == 0 && uses(m, "low-order")) {
+		struct err why; /* without it the attack is weaker, and says so */
+		bool known = keyfile_load_x25519_public(dir, "server", k->server, &why) == 0;
+		m->server_key = known ? k->server : NULL;
 	}
 	if (dir >= 0) {
 		(void)close(dir);
@@ -344,8 +368,7 @@ APPLET_MAIN(mitm)
 	static struct wanted w;
 	static struct keys keys;
 	struct printer p = {.loot = -1};
-	struct mitm m = {.capture = -1,
-		.ear = {.said = said, .result = result, .stole = stole, .ended = ended, .arg = &p}};
+	struct mitm m = {.capture = -1, .ear = {said, result, did, stole, ended, &p}};
 	bool list = false;
 	const struct cli_option options[] = {{'l', "listen", CLI_LIST, &w.listen},
 		{0, "to", CLI_TEXT, &w.to}, {0, "attacks", CLI_FLAG, &list},
