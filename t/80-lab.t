@@ -9,6 +9,12 @@ cp .ok rows.json
 judged "the effects of each attack were looked at" \
 	/usr/bin/python3 -B "$ROOT/t/peer/lab_effects.py" lab rows.json
 
+# alone: no other session of alice's is in the server's output
+ok "replay-login runs alone" smtp361 lab -d replay replay-login
+is "... and on classic the server has opened two sessions, where alice had one" \
+	"$(grep -c 'Symmetric Key Generated for client: alice' replay/server.out)" 2
+is "... and on enhanced one" "$(grep -c 'wire=enhanced user=alice ' replay/server.err)" 1
+
 attacks() { smtp361 mitm --attacks | sed 's/ .*//' | sort; }
 is "the rows are those of mitm --attacks" \
 	"$(/usr/bin/python3 -c 'import json
