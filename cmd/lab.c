@@ -30,7 +30,8 @@ static bool is_expected(const struct lab_row *row, const struct classic_dialect 
 	bool sizes = dialect->list[0].text != NULL; /* are told ahead, and answered */
 	bool works = a->classic == MITM_WORKS && !(sizes && a->sizes_stop_it);
 
-	return !row->runs[1].won && row->runs[0].won == works;
+	return !row->runs[1].won && !row->runs[1].unclear && !row->runs[0].unclear &&
+	       row->runs[0].won == works;
 }
 
 static int run_row(struct lab_stage *st, struct lab_row *row, struct err *e)
@@ -64,7 +65,7 @@ static const char *verdict(const struct lab_row *row, int wire)
 {
 	const struct lab_run *run = &row->runs[wire];
 
-	return !run->there ? "-" : run->won ? "BROKEN" : "held";
+	return !run->there ? "-" : run->won ? "BROKEN" : run->unclear ? "UNCLEAR" : "held";
 }
 
 static unsigned width(void)
@@ -163,6 +164,7 @@ static json_t *json_of_run(const struct lab_run *run)
 	(void)json_array_append_new(exits, json_integer(run->exits[1]));
 	(void)json_object_set_new(o, "attacked", json_boolean(run->there));
 	(void)json_object_set_new(o, "won", json_boolean(run->won));
+	(void)json_object_set_new(o, "unclear", json_boolean(run->unclear));
 	cli_json_text(o, "effect", run->effect, strlen(run->effect));
 	cli_json_text(o, "word", run->word, strlen(run->word));
 	(void)json_object_set_new(o, "exits", exits);

@@ -1,6 +1,6 @@
 /* The lab: every attack of `mitm`, run against both protocols, judged by what it did. lab.c runs it
  * and prints; lab_stage.c has the folder and the parties, lab_process.c their processes;
- * lab_scenes.c what the victim does and what counts as won; lab_html.c the page. */
+ * lab_scenes.c what the victim does; lab_judges.c what counts as won; lab_html.c the page. */
 #ifndef CMD_LAB_H
 #define CMD_LAB_H
 
@@ -23,6 +23,7 @@ struct lab_said {
 struct lab_run {
 	bool there;            /* the attack has something to attack */
 	bool won;              /* by its effect, not by the attacker's word */
+	bool unclear;          /* it did not win, but nothing shows what stopped it */
 	int exits[2];          /* of the victim's commands */
 	char effect[LAB_TEXT]; /* what the attacker got or did; what happened */
 	struct lab_said said[LAB_SAID_MAX];

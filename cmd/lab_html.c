@@ -203,12 +203,13 @@ static const char head[] =
 static void put_verdict(struct page *p, const struct lab_run *run)
 {
 	put_format(p, "<span class=\"%s\">%s</span> ",
-		!run->there ? "none"
-		: run->won  ? "bad"
-			    : "good",
-		!run->there ? "nothing to attack"
-		: run->won  ? "broken"
-			    : "held");
+		!run->there                ? "none"
+		: run->won || run->unclear ? "bad"
+					   : "good",
+		!run->there    ? "nothing to attack"
+		: run->won     ? "broken"
+		: run->unclear ? "unclear"
+			       : "held");
 }
 
 static void put_table(struct page *p, const struct lab_row *rows, size_t n)

@@ -38,7 +38,8 @@ static const char help[] =
 	"\n"
 	"C and S are the client and the server as they are heard; AC and AS is the attacker\n"
 	"who speaks as the client, to the server, and as the server, to the client. Ends on\n"
-	"SIGTERM or Ctrl-C.\n";
+	"SIGTERM or Ctrl-C. ** tells what an attack got, -- that it got nothing, and .. what\n"
+	"it did, where only the victim can tell what came of it.\n";
 
 /* --- options --- */
 
@@ -146,6 +147,7 @@ enum { STOLEN_MAX = 8 };
 struct keys {
 	struct mitm_stolen stolen[STOLEN_MAX];
 	struct rsa_public victim;
+	uint8_t server[X25519_BYTES];
 };
 
 /* Of either kind, as far as they are there; one at least. */
@@ -182,6 +184,11 @@ static int load_keys(struct mitm *m, const struct wanted *w, struct keys *k, str
 	if (rc == 0 && w->victim != NULL) {
 		rc = keyfile_load_public(dir, w->victim, &k->victim, e);
 		m->victim = &k->victim;
+	}
+	if (rc == 0 && uses(m, "low-order")) {
+		struct err why; /* without it the attack is weaker, and says so */
+		bool known = keyfile_load_x25519_public(dir, "server", k->server, &why) == 0;
+		m->server_key = known ? k->server : NULL;
 	}
 	if (dir >= 0) {
 		(void)close(dir);

@@ -118,6 +118,28 @@ static void result(void *arg, unsigned connection, const char *attack, bool won,
 	put_object(p, o);
 }
 
+static void did(void *arg, unsigned connection, const char *attack, const char *text)
+{
+	struct mitm_printer *p = arg;
+	struct buf line = {0};
+	char shown[2048];
+	json_t *o;
+
+	if (!p->json) {
+		(void)snprintf(shown, sizeof shown, "%u .. %s: %s", connection, attack, text);
+		if (buf_append_str(&line, shown) == 0) {
+			put_line(p, &line);
+		}
+		return;
+	}
+	o = json_object();
+	cli_json_number(o, "connection", connection);
+	cli_json_text(o, "attack", attack, strlen(attack));
+	(void)json_object_set_new(o, "did", json_true());
+	cli_json_text(o, "text", text, strlen(text));
+	put_object(p, o);
+}
+
 static void ended(void *arg, unsigned connection)
 {
 	struct mitm_printer *p = arg;
@@ -213,6 +235,7 @@ struct mitm_ear mitm_print_ear(struct mitm_printer *p)
 {
 	return (struct mitm_ear){.said = said,
 		.result = result,
+		.did = did,
 		.stole = stole,
 		.ended = ended,
 		.ready = ready,

@@ -1,5 +1,6 @@
 /* What noise.c builds on: the key and the hash of a handshake, as the Noise specification's
- * SymmetricState has them (rev 34, 5.2). For noise.c alone. */
+ * SymmetricState has them (rev 34, 5.2). For noise.c, and for the lab's attackers, who depart from
+ * its order. */
 #ifndef CRYPTO_NOISE_STATE_H
 #define CRYPTO_NOISE_STATE_H
 

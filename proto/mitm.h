@@ -44,6 +44,8 @@ struct mitm_ear {
 	/* What an attack has got (won), or that it got nothing. Of any origin, not escaped. */
 	void (*result)(
 		void *arg, unsigned connection, const char *attack, bool won, const char *text);
+	/* What it did, where it cannot see what comes of that. */
+	void (*did)(void *arg, unsigned connection, const char *attack, const char *text);
 	void (*stole)(void *arg, const struct mitm_loot *loot);
 	void (*ended)(void *arg, unsigned connection); /* nothing of it comes behind this */
 	void (*ready)(void *arg);                      /* it listens; may be NULL */
@@ -59,7 +61,7 @@ enum mitm_classic { MITM_WORKS, MITM_FAILS, MITM_NOTHING_THERE };
 
 struct mitm_attack {
 	const char *name;
-	const char *threats; /* "T1": of hostile.md and SECURITY.md */
+	const char *threats; /* "T1": of hostile.md and SECURITY.md; "-": none of these */
 	const char *line;    /* what it does */
 	const char *help;    /* what it shows, and why it works or does not */
 	enum mitm_classic classic;
@@ -95,6 +97,8 @@ struct mitm {
 	size_t attacks_n;
 	char host[CONN_HOST_MAX], port[8]; /* the server */
 	const struct rsa_public *victim;   /* whom `impersonate` answers; NULL: nobody */
+	/* the server's, as its clients have it: for `low-order`; NULL: not known */
+	const uint8_t *server_key;
 	/* whose keys `stolen-key` has: of either side, and of either kind */
 	const struct mitm_stolen *stolen;
 	size_t stolen_n;
@@ -111,6 +115,9 @@ struct mitm {
 };
 
 enum { MITM_SOCKETS = 200, MITM_SOCKETS_MAX = 10000 };
+
+/* Public keys that make any shared secret zero: points of low order. NULL: there are no more. */
+const uint8_t *mitm_low_order_point(size_t i);
 
 /* Before the first connection. 0 or -1. */
 int mitm_open(struct mitm *m, struct err *e);

@@ -4,12 +4,14 @@
 
 const struct mitm_attack mitm_attacks[] = {
 	{.name = "eavesdrop",
-		.threats = "T25",
+		.threats = "-",
 		.line = "listen, and tell what lengths and order tell",
 		.help = "Relays both directions unchanged. On the classic protocol an outsider\n"
 			"tells each step by its length: the login, the choices, how long each\n"
-			"e-mail is. On the enhanced one he sees a handshake and sealed records:\n"
-			"their sizes and times, no name, no step.\n",
+			"e-mail is. On the enhanced one he reads no name and no text, but sees\n"
+			"the sizes and times of sealed records: nothing is padded but the login,\n"
+			"so he tells short requests by their sizes (a goodbye always has 30\n"
+			"bytes), and how long a content is.\n",
 		.classic = MITM_WORKS,
 		.passive = true,
 		.heard = mitm_eavesdrop,
@@ -30,8 +32,9 @@ const struct mitm_attack mitm_attacks[] = {
 		.help = "The classic session's key travels under the client's RSA key: whoever\n"
 			"gets that key, even years later, opens every session that was\n"
 			"recorded. The enhanced protocol makes each session's keys from\n"
-			"ephemeral ones that are wiped: the server's and the client's key\n"
-			"together open nothing.\n",
+			"ephemeral ones that are wiped. With the server's and the client's key\n"
+			"message 1 opens, which is empty, and nothing behind it: all that the\n"
+			"two keys compute is tried in place of the secret that is gone.\n",
 		.classic = MITM_WORKS,
 		.passive = true,
 		.heard = mitm_open_with_key,
@@ -73,8 +76,9 @@ const struct mitm_attack mitm_attacks[] = {
 		.threats = "T6",
 		.line = "send what was sent once more",
 		.help = "Classic texts have no numbers: the bytes of an e-mail, sent twice, are\n"
-			"two e-mails. Enhanced records are counted: the second one does not\n"
-			"open, and the server closes.\n",
+			"two e-mails. Enhanced records are counted: all records of a letter are\n"
+			"sent twice, the first of the repeated ones does not open, and the\n"
+			"server closes.\n",
 		.classic = MITM_WORKS,
 		.heard = mitm_double},
 	{.name = "splice",
@@ -99,8 +103,9 @@ const struct mitm_attack mitm_attacks[] = {
 		.line = "keep an e-mail back, and let the client believe that it arrived",
 		.help = "The classic answer to an e-mail is the menu, whose cipher text never\n"
 			"changes within a session: the attacker has heard it before, keeps the\n"
-			"e-mail back and plays it. Enhanced answers are sealed and counted:\n"
-			"without the record there is none.\n",
+			"e-mail back and plays it. Enhanced answers are sealed and counted: of\n"
+			"two letters in a session the second is kept back, and the answer to\n"
+			"the first, played again, does not open.\n",
 		.classic = MITM_WORKS,
 		.heard = mitm_drop},
 	{.name = "reorder",
@@ -108,7 +113,8 @@ const struct mitm_attack mitm_attacks[] = {
 		.line = "deliver the second e-mail ahead of the first",
 		.help = "With the menu and the prompt as they were heard before, the attacker\n"
 			"answers the client itself, and delivers two e-mails of a classic\n"
-			"session in the order that it likes. Enhanced records out of order do\n"
+			"session in the order that it likes. On the enhanced protocol the\n"
+			"records of two letters change places as groups: out of order they do\n"
 			"not open.\n",
 		.classic = MITM_WORKS,
 		.heard = mitm_reorder},
@@ -117,8 +123,8 @@ const struct mitm_attack mitm_attacks[] = {
 		.line = "cut the end off",
 		.help = "A classic list ends with the first block that is padded. Without the\n"
 			"64 bytes ahead of that block, the newest messages are missing, and the\n"
-			"client cannot tell. An enhanced session that is cut behind a whole\n"
-			"record has no proper end: the client says so and fails.\n",
+			"client cannot tell. An enhanced list is cut behind its first record,\n"
+			"which says that more is to come: the client says so and fails.\n",
 		.classic = MITM_WORKS,
 		.sizes_stop_it = true,
 		.heard = mitm_truncate},
@@ -152,9 +158,14 @@ const struct mitm_attack mitm_attacks[] = {
 	{.name = "low-order",
 		.threats = "T24",
 		.line = "offer public keys that make every shared secret zero",
-		.help = "To the client in message 2, and to the server in message 1. A secret\n"
-			"that is all zeros is refused (RFC 7748 6.1), though BearSSL calls it a\n"
-			"success. The classic protocol agrees on no secret.\n",
+		.help = "To the server in message 1, as the ephemeral key, and in message 3, as\n"
+			"the static one, with the proofs that a secret of zeros makes: nothing\n"
+			"but the check for it is left to refuse them (RFC 7748 6.1; BearSSL\n"
+			"calls such a secret a success). It takes the server's public key, in\n"
+			"the folder of --keys; without it the proofs are noise. To the client\n"
+			"in message 2: there the proof takes the server's private key, too, so\n"
+			"it is noise, and would be refused as well without that check. The\n"
+			"classic protocol agrees on no secret.\n",
 		.classic = MITM_NOTHING_THERE,
 		.begin = mitm_play_server,
 		.heard = mitm_low_order,

@@ -77,7 +77,7 @@ int mitm_inject_invalid(struct relay *r, struct mitm_message *m, struct err *e)
 	if (m->kind != MITM_LOGIN && m->kind != MITM_HELLO) {
 		return judge_third(r, m);
 	}
-	relay_result(r, true, "the client was told that its login is wrong");
+	relay_did(r, "the client was told that its login is wrong");
 	relay_end(r);
 	return relay_say(r, MITM_CLIENT, CLASSIC_INVALID, strlen(CLASSIC_INVALID),
 		       "in the clear: " CLASSIC_INVALID, e) == 0
@@ -125,6 +125,7 @@ int mitm_reflect(struct relay *r, struct mitm_message *m, struct err *e)
 	if (m->kind != MITM_HELLO || m->bytes.n <= ENHANCED_PREFACE_BYTES) {
 		return r->wire == MITM_IS_ENHANCED ? judge_third(r, m) : no_agreement(r);
 	}
+	relay_did(r, "the client's own message 1 was the answer to it");
 	return relay_say(r, MITM_CLIENT, own, m->bytes.n - ENHANCED_PREFACE_BYTES,
 		       "the client's own message 1", e) == 0
 		       ? 1

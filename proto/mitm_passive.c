@@ -1,6 +1,7 @@
 /* Attacks that only listen: what lengths and places tell, what repeats, and what a private key that
  * was stolen later opens. */
 #include "../crypto/aes.h"
+#include "../crypto/noise_state.h"
 #include "classic.h"
 #include "enhanced.h"
 #include "mitm_relay.h"
@@ -20,10 +21,11 @@ static int keep(struct relay *r, const struct mitm_message *m, struct err *e)
 
 int mitm_eavesdrop(struct relay *r, struct mitm_message *m, struct err *e)
 {
+	bool sent = m->kind == MITM_MENU && r->exchange.has_mail;
+	bool goodbye = m->kind == MITM_RECORD && m->from == MITM_CLIENT && mitm_is_goodbye(m);
+
+	r->mine->step += sent || goodbye ? 1 : 0; /* a session is on one wire */
 	(void)e;
-	if (m->kind == MITM_MENU && r->exchange.has_mail) {
-		r->mine->step++; /* one more e-mail was sent */
-	}
 	return 0;
 }
 
@@ -37,8 +39,9 @@ void mitm_eavesdropped(struct relay *r)
 			r->mine->step, r->mine->step == 1 ? "" : "s");
 	} else if (r->wire == MITM_IS_ENHANCED) {
 		relay_result(r, false,
-			"sizes and times alone: a handshake, and %u sealed records from the client",
-			records > 2 ? records - 2 : 0);
+			"no name and no text: the sizes and times of %u sealed records of the "
+			"client's, %u of them as short as a goodbye",
+			records > 2 ? records - 2 : 0, r->mine->step);
 	}
 }
 
@@ -133,34 +136,82 @@ static void open_mail(struct relay *r)
 	buf_free(&text);
 }
 
-/* With the server's static key message 1 opens, and no later one: they need an ephemeral key that
- * nobody has kept. */
-static void try_enhanced(
-	struct relay *r, const struct x25519_pair *stolen, const struct mitm_message *m)
+/* The responder's state behind message 1, by the server's static key. 0 or -1. */
+static int open_first(
+	struct noise *noise, const struct x25519_pair *server, const struct buf *first)
 {
 	const struct noise_setup setup = {.pattern = ENHANCED_PATTERN,
 		.prologue = ENHANCED_PREFACE,
 		.prologue_n = ENHANCED_PREFACE_BYTES,
-		.s = stolen};
-	const struct buf *first = &r->mine->kept[MITM_CLIENT];
-	uint8_t payload[NOISE_MESSAGE_MAX], second[ENHANCED_HELLO];
+		.s = server};
+	uint8_t payload[NOISE_MESSAGE_MAX];
 	size_t n, skip = ENHANCED_PREFACE_BYTES + ENHANCED_LENGTH;
-	struct noise noise;
 	struct err ignored;
 
-	if (first->n < skip || m->bytes.n <= ENHANCED_LENGTH ||
-		noise_begin(&noise, &setup, &ignored) != 0) {
-		return;
+	return first->n >= skip && noise_begin(noise, &setup, &ignored) == 0
+		       ? noise_read(noise, first->p + skip, first->n - skip, payload, &n, &ignored)
+		       : -1;
+}
+
+/* With both static keys and the recording all is known but `ee`, which takes an ephemeral private
+ * key that nobody has kept. In its place: nothing, zeros, and each secret that can be computed.
+ * Does message 2 open then? */
+static bool open_second(struct relay *r, const struct noise *behind_first,
+	const struct x25519_pair *server, const struct x25519_pair *client)
+{
+	enum { NOTHING, ZEROS, ES, SE, SS, GUESSES };
+	const struct buf *second = &r->mine->kept[MITM_SERVER];
+	uint8_t guess[GUESSES][X25519_BYTES] = {{0}};
+	const uint8_t *e_server = second->p + ENHANCED_LENGTH;
+	bool opened = false;
+	struct err ignored;
+
+	if (second->n != ENHANCED_LENGTH + ENHANCED_HELLO) {
+		return false;
 	}
-	if (noise_read(&noise, first->p + skip, first->n - skip, payload, &n, &ignored) == 0 &&
-		noise_write(&noise, NULL, 0, second, sizeof second, &n, &ignored) == 0 &&
-		noise_read(&noise, m->bytes.p + ENHANCED_LENGTH, m->bytes.n - ENHANCED_LENGTH,
-			payload, &n, &ignored) == 0) {
-		r->mine->step++;
-		relay_result(r, true, "message 3 opens");
+	(void)x25519_shared(guess[ES], server->private, behind_first->remote_e);
+	(void)x25519_shared(guess[SE], client->private, e_server);
+	(void)x25519_shared(guess[SS], client->private, server->public);
+	for (int i = NOTHING; i < GUESSES && !opened; i++) {
+		struct noise noise = *behind_first;
+		uint8_t tag[NOISE_TAG];
+		size_t n = sizeof tag;
+		memcpy(tag, e_server + X25519_BYTES, sizeof tag);
+		noise_mix_hash(&noise, e_server, X25519_BYTES);
+		if (i != NOTHING) {
+			noise_mix_key(&noise, guess[i]);
+		}
+		opened = noise_decrypt_and_hash(&noise, tag, &n, &ignored) == 0;
+		wipe(&noise, sizeof noise);
 	}
-	wipe(&noise, sizeof noise);
-	wipe(payload, sizeof payload);
+	wipe(guess, sizeof guess);
+	return opened;
+}
+
+static void try_enhanced(struct relay *r)
+{
+	bool first = false, second = false;
+
+	for (size_t i = 0; i < r->m->stolen_n; i++) {
+		const struct mitm_stolen *server = &r->m->stolen[i];
+		struct noise noise;
+		if (!server->has_x25519 ||
+			open_first(&noise, &server->x25519, &r->mine->kept[MITM_CLIENT]) != 0) {
+			continue;
+		}
+		first = true;
+		for (size_t k = 0; k < r->m->stolen_n && !second; k++) {
+			const struct mitm_stolen *client = &r->m->stolen[k];
+			second = client->has_x25519 &&
+				 open_second(r, &noise, &server->x25519, &client->x25519);
+		}
+		wipe(&noise, sizeof noise);
+	}
+	r->mine->step = 1;
+	relay_result(r, second,
+		second  ? "message 2 opens: nothing fresh is in the session's keys"
+		: first ? "message 1 opens, which is empty; message 2 and all behind it does not"
+			: "the stolen key opens nothing: it is not the server's");
 }
 
 int mitm_open_with_key(struct relay *r, struct mitm_message *m, struct err *e)
@@ -171,14 +222,10 @@ int mitm_open_with_key(struct relay *r, struct mitm_message *m, struct err *e)
 	} else if (m->kind == MITM_MENU && r->exchange.has_mail &&
 		   r->mine->kept[MITM_SERVER].n > 0) {
 		open_mail(r);
-	} else if (m->kind == MITM_HELLO && m->from == MITM_CLIENT) {
+	} else if (m->kind == MITM_HELLO) {
 		return keep(r, m, e);
 	} else if (m->kind == MITM_PROOF) {
-		for (size_t i = 0; i < r->m->stolen_n; i++) {
-			if (r->m->stolen[i].has_x25519) {
-				try_enhanced(r, &r->m->stolen[i].x25519, m);
-			}
-		}
+		try_enhanced(r);
 	}
 	return 0;
 }
@@ -186,9 +233,6 @@ int mitm_open_with_key(struct relay *r, struct mitm_message *m, struct err *e)
 void mitm_opened(struct relay *r)
 {
 	if (r->mine->step == 0 && r->wire != MITM_UNKNOWN) {
-		relay_result(r, false,
-			r->wire == MITM_IS_ENHANCED
-				? "the stolen key opens nothing: the session's keys are gone"
-				: "the stolen key opens nothing of this session");
+		relay_result(r, false, "the stolen key opens nothing of this session");
 	}
 }

@@ -117,6 +117,19 @@ void relay_result(struct relay *r, bool won, const char *format, ...)
 	}
 }
 
+void relay_did(struct relay *r, const char *format, ...)
+{
+	char text[400];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (r->m->ear.did != NULL) {
+		r->m->ear.did(r->m->ear.arg, r->connection, r->attack->name, text);
+	}
+}
+
 void relay_stole(struct relay *r, const struct buf *mail, const char *what)
 {
 	struct message_head h;

@@ -93,6 +93,8 @@ void relay_end(struct relay *r);
 /* What the attack whose hook runs has got, or that it got nothing. */
 void relay_result(struct relay *r, bool won, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* What it did, where it cannot see what comes of that. */
+void relay_did(struct relay *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* An e-mail was read, in the form of either dialect. what: became of it. */
 void relay_stole(struct relay *r, const struct buf *mail, const char *what);
 /* From now on an attack reads and writes the client's conn itself: that is told and captured,
@@ -119,7 +121,9 @@ int mitm_collect_blocks(struct relay *r, struct mitm_message *m, struct err *e);
 void mitm_compare_blocks(struct relay *r);
 int mitm_open_with_key(struct relay *r, struct mitm_message *m, struct err *e);
 void mitm_opened(struct relay *r);
-int mitm_double(struct relay *r, struct mitm_message *m, struct err *e); /* mitm_alter.c */
+/* Is this record of a client's as long as `bye`? No other request is; a content may be. */
+bool mitm_is_goodbye(const struct mitm_message *m); /* mitm_alter.c */
+int mitm_double(struct relay *r, struct mitm_message *m, struct err *e);
 int mitm_splice(struct relay *r, struct mitm_message *m, struct err *e);
 int mitm_flip(struct relay *r, struct mitm_message *m, struct err *e);
 int mitm_drop(struct relay *r, struct mitm_message *m, struct err *e);
@@ -143,8 +147,6 @@ int mitm_slow(const struct mitm *m, struct err *e);
 
 /* In a strike: is it to end? Waits so many ms for that. */
 bool mitm_is_stopping(const struct mitm *m, int ms);
-/* Points of low order, which make any shared secret zero; 0: there are no more. */
-const uint8_t *mitm_low_order_point(size_t i);
 
 /* What the processes share: the first session, as its parties said it. */
 struct mitm_shared {

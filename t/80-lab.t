@@ -9,6 +9,12 @@ cp .ok rows.json
 judged "the effects of each attack were looked at" \
 	/usr/bin/python3 -B "$ROOT/t/peer/lab_effects.py" lab rows.json
 
+# alone: no other session of alice's is in the server's output
+ok "replay-login runs alone" smtp361 lab -d replay replay-login
+is "... and on classic the server has opened two sessions, where alice had one" \
+	"$(grep -c 'Symmetric Key Generated for client: alice' replay/server.out)" 2
+is "... and on enhanced one" "$(grep -c 'wire=enhanced user=alice ' replay/server.err)" 1
+
 attacks() { smtp361 mitm --attacks | sed 's/ .*//' | sort; }
 is "the rows are those of mitm --attacks" \
 	"$(/usr/bin/python3 -c 'import json
@@ -27,7 +33,7 @@ stolen() { grep -c "^Content: *$(cut -c 1-40 python/letter1)\|^$(cut -c 1-40 pyt
 is "... the text itself was stolen by the false server" "$(stolen 'alice_impersonate, classic.txt')" 1
 is "... and with the stolen key" "$(stolen 'alice_stolen-key, classic.txt')" 1
 is "... the e-mail is there twice" "$(find python/site/bob -name 'alice_double, classic*' | wc -l)" 2
-is "... kept back" "$(find python/site/bob -name 'alice_drop*' | wc -l)" 0
+is "... kept back" "$(find python/site/bob -name 'alice_drop, classic*' | wc -l)" 0
 is "... with its blocks in another order" "$(tail -n 1 'python/site/bob/alice_splice, classic.txt' | fold -w 1 | sort | tr -d '\n')" \
 	"$(fold -w 1 python/letter1 | sort | tr -d '\n')"
 ok "... which is not the letter's" must_fail 1 grep -qF "$(cat python/letter1)" 'python/site/bob/alice_splice, classic.txt'

@@ -51,6 +51,19 @@ def said(events, who):
     return b"".join(event["hex"] for event in events if event["who"] == who)
 
 
+def ends(wire="enhanced"):
+    """The server's log: how each session of alice's ended, in order."""
+    lines = (FOLDER / "server.err").read_text().splitlines()
+    return [line for line in lines if " end " in line and f" wire={wire} user=alice " in line]
+
+
+def results(attack, wire):
+    """What the attacker says that it got, got not, or did: one of "won", "failed", "did" each."""
+    lines = (FOLDER / f"relay-{attack}-{wire}.out").read_text().splitlines()
+    words = [json.loads(line) for line in lines if '"text"' in line]
+    return ["did" if "did" in word else "won" if word["won"] else "failed" for word in words]
+
+
 def repeats(data):
     blocks = collections.Counter(data[at : at + 16] for at in range(0, len(data) - 15, 16))
     return sum(n - 1 for n in blocks.values())
@@ -69,6 +82,8 @@ check("eavesdrop, classic: the e-mail is told from all else, with its length", l
 check("eavesdrop, enhanced: records are all alike", all(
     e["what"].startswith(("a sealed record", "message ", "the same, passed on"))
     for e in heard("eavesdrop", "enhanced")))
+goodbye = [e["bytes"] for e in heard("eavesdrop", "enhanced") if e["who"] == "C"][-1]
+check("eavesdrop, enhanced: a goodbye has 30 bytes behind its length, as the help says", goodbye == 32)
 
 events = heard("equal-blocks", "classic")
 menu = [e["hex"] for e in events if e["who"] == "S" and e["bytes"] == 160]
@@ -76,7 +91,9 @@ check("equal-blocks, classic: the menu is the same cipher text each time",
       len(menu) == 2 and menu[0] == menu[1])
 events = heard("equal-blocks", "enhanced")
 records = b"".join(e["hex"] for e in events if e["who"] in "CS" and "record" in e["what"])
-check("equal-blocks, enhanced: no block is like another", len(records) > 200 and not repeats(records))
+check("equal-blocks, enhanced: of hundreds of blocks none is like another",
+      len(records) > 500 * 16 and not repeats(records))
+check("... though the text repeats", repeats((FOLDER / "long").read_bytes()) > 400)
 
 check("stolen-key, classic: the whole text was read", loot("stolen-key", "classic") == LETTER)
 check("stolen-key, enhanced: nothing was", loot("stolen-key", "enhanced") is None)
@@ -102,10 +119,14 @@ for attack in ("reflect", "low-order"):
           and len(said([e for e in events if e["connection"] == 1], "C")) == 58)
 events = heard("reflect", "enhanced")
 check("reflect: it was the client's own message 1", said(events, "AS") == said(events, "C")[8:])
-points = [e["hex"][10:42] for e in heard("low-order", "enhanced") if e["who"] == "AC"]
-check("low-order: five points were offered to the server", len(set(points)) == 5)
-check("low-order: the server said of each that it is one", (FOLDER / "server.err").read_text().count(
-    "the peer's public key is a low-order point") == 5)
+first = [e["hex"] for e in heard("low-order", "enhanced") if e["who"] == "AC" and e["bytes"] == 58]
+points = [text[10:42] for text in first[::2]]  # of the others the key is honest, and message 3 has the point
+check("low-order: seven points were offered to the server", len(points) == len(set(points)) == 7
+      and sum(point[1:31] == b"\xff" * 30 for point in points) == 3)
+log = (FOLDER / "server.err").read_text()
+check("low-order: the server said of each that it is one, in message 1 and in message 3", [
+    log.count(f"{lead}cannot agree on a Noise key: the peer's public key is a low-order point")
+    for lead in ("server's key: ", "message 3: ")] == [len(points)] * 2)
 offered = said([e for e in heard("low-order", "enhanced")], "AS")[2:34]
 check("low-order: one of them to the client", offered in points)
 events = heard("downgrade", "enhanced")
@@ -115,18 +136,10 @@ check("downgrade: the client failed", exits("downgrade", "enhanced")[0] not in (
 
 # --- replays ---
 
-def logins(log, text):
-    return (FOLDER / log).read_text().count(text)
-
-
 events = heard("replay-login", "classic")
 check("replay-login, classic: the same bytes were said twice, and answered twice with a key",
       said(events, "C")[:256] in said(events, "AC") and
       sum(e["who"] == "S" and "session's key" in e["what"] for e in events) == 2)
-# eavesdrop, equal-blocks, stolen-key, replay-session, double, splice, flip, drop, reorder and itself
-# make one session each; the replay is one more
-check("replay-login, classic: the server has had one session too many",
-      logins("server.out", "Symmetric Key Generated for client: alice") == 11)
 events = heard("replay-login", "enhanced")
 again = [e for e in events if e["who"] == "AC" and "recorded" in e["what"]]
 check("replay-login, enhanced: both messages were said again, and the second had no answer",
@@ -138,8 +151,11 @@ for wire in WIRES:
     check(f"replay-session, {wire}: the first session was real",
           stored("replay-session", wire, " (first)") == [LETTER])
 check("double, classic: the e-mail is there twice", stored("double", "classic") == [LETTER, LETTER])
-check("double, enhanced: it is not", stored("double", "enhanced") in ([], [LETTER])
-      and exits("double", "enhanced")[0] == 76)
+check("double, enhanced: it is not", stored("double", "enhanced") == [LETTER])
+first, second = (b"".join(e["hex"] for e in heard("double", "enhanced") if e["who"] == who) for who in ("C", "AC"))
+letter = first[58 + 322 : -32]  # behind messages 1 and 3, ahead of the goodbye
+check("double, enhanced: all records of the letter were said twice, ahead of the goodbye",
+      len(letter) > len(LETTER) and second == first[:380] + letter + letter + first[-32:])
 
 # --- changes ---
 
@@ -154,10 +170,23 @@ before, after = (said([e for e in events if "mail" in e["what"] or "turned" in e
                  for who in ("C", "AC"))
 check("flip: one bit was another", len(before) == len(after) > 0 and
       sum(bin(a ^ b).count("1") for a, b in zip(before, after)) == 1)
+check("flip, enhanced: a bit of the text was another", [
+    bin(int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).count("1") for a, b in
+    [[e["hex"] for e in heard("flip", "enhanced") if e["bytes"] == len(LETTER) + 18 and e["who"] in ("C", "AC")]]
+] == [1])
 check("drop, classic: the client believes that it was sent", exits("drop", "classic")[0] == 0)
 check("drop, classic: nothing is there", stored("drop", "classic") == [])
 check("reorder, classic: the second is the older one now", stored("reorder", "classic") == [SECOND, LETTER])
-for attack in ("splice", "flip", "drop", "reorder"):
+check("drop, enhanced: the first is there, and the client says that the second was not acknowledged",
+      stored("drop", "enhanced") == [LETTER] and exits("drop", "enhanced")[0] == 76
+      and told("drop", "enhanced").count("cannot open a Noise message") == 1)
+answers = [e["hex"] for e in heard("drop", "enhanced") if e["who"] == "AS"]
+check("drop, enhanced: the answer to the first was played twice", answers[2] == answers[3])
+records = [e["hex"] for e in heard("reorder", "enhanced") if e["who"] == "C"]
+moved = b"".join(e["hex"] for e in heard("reorder", "enhanced") if e["who"] == "AC")
+check("reorder, enhanced: the second letter's records went first", len(records) == 7 and
+      moved == b"".join(records[at] for at in (0, 1, 4, 5, 2, 3, 6)))
+for attack in ("splice", "flip", "reorder"):
     check(f"{attack}, enhanced: nothing is stored, and the client says so",
           stored(attack, "enhanced") == [] and exits(attack, "enhanced")[0] == 76)
 rows = (FOLDER / "truncate-classic.out").read_text()
@@ -165,11 +194,33 @@ check("truncate, classic: the older message is listed, the newest is not, and no
       "an older note" in rows and "the newest" not in rows and exits("truncate", "classic")[0] == 0)
 check("truncate, classic: it is in the mailbox",
       any("the newest of all" in file.name for file in (FOLDER / "site/carol").iterdir()))
+pages = [e["bytes"] for e in heard("truncate", "enhanced") if e["who"] == "AS"]
+check("truncate, enhanced: the list's first record was the last that the client got", len(pages) == 3
+      and pages[2] > 32768)
+check("truncate, enhanced: the newest is in the mailbox, and not in the list",
+      any("the newest of all" in file.name for file in (FOLDER / "site/alice").iterdir())
+      and "the newest" not in (FOLDER / "truncate-enhanced.out").read_text())
 check("truncate, enhanced: the client says that the end is missing",
       exits("truncate", "enhanced")[0] == 76 and "without a goodbye" in told("truncate", "enhanced"))
 check("tamper-login, classic: the client blames the password", exits("tamper-login", "classic")[0] == 77)
 check("tamper-login, enhanced: it does not", exits("tamper-login", "enhanced")[0] == 76
       and "Invalid" not in told("tamper-login", "enhanced"))
+
+check("each attack on records was refused because one did not open, by the server's log or the client",
+      sum('text="cannot open a Noise message' in line for line in ends()) == 5)
+
+# --- what the attacker says of itself ---
+
+ACTIVE = ("splice", "flip", "drop", "truncate", "inject-invalid")
+check("who only knows what it did does not say that it won", all(
+    results(attack, wire) == ["did"] for attack in ACTIVE for wire in WIRES))
+won = [attack for attack, row in ROWS.items() if row["classic"]["attacked"] and attack != "slow"
+       and attack not in ACTIVE and "won" not in results(attack, "classic")]
+check("on classic each of the others saw that it won", won == [])
+check("on enhanced none says that it won", [
+    attack for attack in ROWS if "won" in results(attack, "enhanced")] == [])
+check("... and each says what it did, or that it got nothing", all(results(attack, "enhanced") for attack in ROWS
+      if attack != "slow"))
 
 # --- the server ---
 

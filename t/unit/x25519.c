@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "../../crypto/x25519.h"
+#include "../../proto/mitm.h"
 
 static void load(const json_t *row, const char *key, uint8_t out[static X25519_BYTES])
 {
@@ -120,6 +121,26 @@ static void wycheproof(void **state)
 	assert_int_equal(refused, 31);
 }
 
+/* What the lab offers is what it says: for any private key, and no point twice. */
+static void attackers_points(void **state)
+{
+	uint8_t private[X25519_BYTES], out[X25519_BYTES];
+	const uint8_t *point;
+	size_t n = 0;
+
+	(void)state;
+	for (; (point = mitm_low_order_point(n)) != NULL; n++) {
+		for (uint32_t i = 0; i < 20; i++) {
+			fill_pattern(private, sizeof private, i);
+			assert_int_equal(x25519_shared(out, private, point), -1);
+		}
+		for (size_t k = 0; k < n; k++) {
+			assert_memory_not_equal(point, mitm_low_order_point(k), X25519_BYTES);
+		}
+	}
+	assert_int_equal(n, 7);
+}
+
 /* The same answer, or the same refusal, for both forms of a point. */
 static void check_same(const uint8_t point[static X25519_BYTES],
 	const uint8_t other[static X25519_BYTES], bool low)
@@ -199,6 +220,7 @@ int main(void)
 		T("RFC 7748 6.1: both sides agree on the printed secret", agreement),
 		T("this BearSSL passes the self check", self_check),
 		T("Wycheproof: all 518 agree, and each zero result is refused", wycheproof),
+		T("each point that the lab's attacker offers is of low order", attackers_points),
 		T("a point above the prime, or with its high bit set, is the reduced one",
 			other_forms),
 		T("a private key is clamped, and its other bits count", clamped),
