@@ -1,6 +1,6 @@
 /* The lab: every attack of `mitm`, run against both protocols, judged by what it did. lab.c runs it
  * and prints; lab_stage.c has the folder and the parties, lab_process.c their processes;
- * lab_scenes.c what the victim does; lab_judges.c what counts as won; lab_html.c the page. */
+ * lab_scenes.c what the victim does, lab_judges.c what counts as won; lab_html.c the page. */
 #ifndef CMD_LAB_H
 #define CMD_LAB_H
 

@@ -2,8 +2,6 @@
  * its log says. What the attacker says of itself decides nothing where an effect can be seen. On
  * the enhanced protocol it is not enough that an attack did not win: what should have stopped it
  * must have been seen at work. */
-#include <poll.h>
-
 #include "lab_scene.h"
 
 /* --- what can be seen --- */
@@ -35,13 +33,16 @@ size_t lab_log_count(const struct scene *s, enum lab_log what)
 
 bool lab_log_grew(const struct scene *s, enum lab_log what, size_t by)
 {
-	enum { TRIES = 1000, EACH_MS = 5 };
+	enum { TRIES = 1000 };
+	struct err stopped; /* whoever waits next is told */
 
 	for (int i = 0; i < TRIES; i++) {
 		if (lab_log_count(s, what) >= s->before[what] + by) {
 			return true;
 		}
-		(void)poll(NULL, 0, EACH_MS);
+		if (lab_nap(&stopped) != 0) {
+			break;
+		}
 	}
 	return false;
 }

@@ -125,7 +125,7 @@ static int prepare_list(struct scene *s)
 	}
 	filler[sizeof filler - 1] = '\0';
 	if (lab_client(s->st, "inbox", listed(s), true, false, list, NULL, s->e) != 0) {
-		return err_set(s->e, EX_SOFTWARE, "cannot list");
+		return err_set(s->e, EX_SOFTWARE, "%s cannot list", listed(s));
 	}
 	if (lab_count_in(s->st, "inbox.out", LAB_NEWEST) > 0) {
 		return 0;
@@ -277,7 +277,8 @@ int lab_play(struct lab_stage *st, const struct mitm_attack *a, bool enhanced, s
 			       lab_stop_attack(
 				       st, scenes[i].connections, scenes[i].results, run, e) != 0 ||
 			       check_scene(&s, scenes[i].sessions) != 0 ||
-			       scenes[i].judge(&s) != 0 || check_crash(&s) != 0
+			       scenes[i].judge(&s) != 0 || check_crash(&s) != 0 ||
+			       lab_nap(e) != 0 /* stopped meanwhile? */
 		       ? -1
 		       : 0;
 }

@@ -95,16 +95,16 @@ static void said(void *arg, const struct mitm_event *event)
 	}
 }
 
-static void result(void *arg, unsigned connection, const char *attack, bool won, const char *text)
+/* How it ended: "won" true or false, or "did" true. */
+static void put_result(struct mitm_printer *p, unsigned connection, const char *attack,
+	const char *mark, const char *key, bool value, const char *text)
 {
-	struct mitm_printer *p = arg;
 	struct buf line = {0};
 	char shown[2048];
 	json_t *o;
 
 	if (!p->json) {
-		(void)snprintf(shown, sizeof shown, "%u %s %s: %s", connection, won ? "**" : "--",
-			attack, text);
+		(void)snprintf(shown, sizeof shown, "%u %s %s: %s", connection, mark, attack, text);
 		if (buf_append_str(&line, shown) == 0) {
 			put_line(p, &line);
 		}
@@ -113,31 +113,19 @@ static void result(void *arg, unsigned connection, const char *attack, bool won,
 	o = json_object();
 	cli_json_number(o, "connection", connection);
 	cli_json_text(o, "attack", attack, strlen(attack));
-	(void)json_object_set_new(o, "won", json_boolean(won));
+	(void)json_object_set_new(o, key, json_boolean(value));
 	cli_json_text(o, "text", text, strlen(text));
 	put_object(p, o);
 }
 
+static void result(void *arg, unsigned connection, const char *attack, bool won, const char *text)
+{
+	put_result(arg, connection, attack, won ? "**" : "--", "won", won, text);
+}
+
 static void did(void *arg, unsigned connection, const char *attack, const char *text)
 {
-	struct mitm_printer *p = arg;
-	struct buf line = {0};
-	char shown[2048];
-	json_t *o;
-
-	if (!p->json) {
-		(void)snprintf(shown, sizeof shown, "%u .. %s: %s", connection, attack, text);
-		if (buf_append_str(&line, shown) == 0) {
-			put_line(p, &line);
-		}
-		return;
-	}
-	o = json_object();
-	cli_json_number(o, "connection", connection);
-	cli_json_text(o, "attack", attack, strlen(attack));
-	(void)json_object_set_new(o, "did", json_true());
-	cli_json_text(o, "text", text, strlen(text));
-	put_object(p, o);
+	put_result(arg, connection, attack, "..", "did", true, text);
 }
 
 static void ended(void *arg, unsigned connection)

@@ -36,6 +36,17 @@ static void tell_wire(struct relay *r, const struct buf *first)
 	}
 }
 
+/* The first that a classic server says is a key, as long as an RSA modulus. In one dialect the menu
+ * follows at once, and may come together with it. */
+static size_t cut_key(const struct mitm_flow *f)
+{
+	size_t menu = aes_padded_len(strlen(CLASSIC_MENU)), key = f->in.n - menu;
+
+	return f->in.n > menu && key >= RSA_BITS_MIN / 8 && key <= RSA_BYTES_MAX && key % 128 == 0
+		       ? key
+		       : f->in.n;
+}
+
 size_t mitm_cut(struct relay *r, enum mitm_side from, bool quiet)
 {
 	const struct mitm_flow *f = &r->flow[from];
@@ -54,7 +65,13 @@ size_t mitm_cut(struct relay *r, enum mitm_side from, bool quiet)
 		n = cut_enhanced(f, from == MITM_CLIENT && f->messages == 0);
 		return n > 0 ? n : f->ended ? f->in.n : 0;
 	}
-	return f->in.n >= PIECE ? PIECE : quiet || f->ended ? f->in.n : 0;
+	if (f->in.n >= PIECE) {
+		return PIECE;
+	}
+	if (!quiet && !f->ended) {
+		return 0;
+	}
+	return from == MITM_SERVER && f->messages == 0 ? cut_key(f) : f->in.n;
 }
 
 /* --- what it is --- */
