@@ -302,12 +302,12 @@ static int refuse_login(struct enhanced_session *s, enum enhanced_code code, con
 	return err_set(e, EX_NOPERM, "login refused for %s", user[0] == '\0' ? "(no name)" : user);
 }
 
+/* Without the user's name: its length would show, which the login's padding hides. */
 static int welcome(struct enhanced_session *s, struct err *e)
 {
 	json_t *o = json_object();
 
 	if (json_object_set_new(o, "type", json_string("welcome")) != 0 ||
-		json_object_set_new(o, "user", json_string(s->report->user)) != 0 ||
 		json_object_set_new(o, "max_chars", json_integer((json_int_t)s->host->max_chars)) !=
 			0) {
 		json_decref(o);

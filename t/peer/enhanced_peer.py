@@ -236,7 +236,7 @@ class Server:
     def talk(self, wire):
         try:
             user = self.log_in(wire)
-            wire.send_object({"type": "welcome", "user": user, "max_chars": self.max_chars})
+            wire.send_object({"type": "welcome", "max_chars": self.max_chars})
         except Fault as fault:
             wire.send_object({"type": "error", "code": fault.code, "text": fault.text})
             return {"how": fault.code}

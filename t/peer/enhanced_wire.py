@@ -141,7 +141,7 @@ def is_flag(value):
 ROW = {"index": is_count, "id": is_id, "from": is_text, "time": is_time, "us": is_count,
        "title": is_text, "chars": is_count}
 SHAPES = {
-    "welcome": {"user": is_text, "max_chars": is_count},
+    "welcome": {"max_chars": is_count},
     "sent": {"id": is_id},
     "inbox": {"messages": lambda value: isinstance(value, list), "more": is_flag},
     "message": {name: fits for name, fits in ROW.items() if name != "index"}

@@ -322,7 +322,7 @@ def stolen_keys(target):
 
 def words_of_a_server():
     static = load_private("server_x25519_private.pem")
-    welcome = dump({"type": "welcome", "user": "client1", "max_chars": 64000000})
+    welcome = dump({"type": "welcome", "max_chars": 64000000})
 
     def say(*records):
         def act(sock):
@@ -342,7 +342,7 @@ def words_of_a_server():
     bad = {"no record": (welcome,), "an empty record": (welcome, b""), "no JSON": (welcome, b"sent"),
            "an array": (welcome, b"[" + sent + b"]"), "no type": (welcome, b'{"id":"' + an_id + b'"}'),
            "the welcome again": (welcome, welcome), "no welcome": (sent, sent),
-           "a welcome without a limit": (b'{"type":"welcome","user":"client1"}', sent),
+           "a welcome without a limit": (b'{"type":"welcome"}', sent),
            "a name twice": (welcome, b'{"type":"error","type":"sent","id":"' + an_id + b'"}'),
            "bytes behind it": (welcome, sent + b"x"), "a NUL": (welcome, sent[:-1] + b',"x":"\\u0000"}'),
            "a byte order mark": (welcome, b"\xef\xbb\xbf" + sent), "bad UTF-8": (welcome, sent[:-1] + b',"x":"\xff"}'),
