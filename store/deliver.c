@@ -28,7 +28,9 @@ int files_begin(struct mailbox *m, size_t head_n, struct mailbox_draft **out, st
 		free(d);
 		return err_set(e, EX_TEMPFAIL, "cannot begin a message: out of memory");
 	}
-	memset(d->text.p, 0, head_n);
+	if (head_n > 0) {
+		memset(d->text.p, 0, head_n);
+	}
 	d->text.n = head_n;
 	d->f = (struct files *)m;
 	d->file.fd = -1;
@@ -292,7 +294,7 @@ static int deliver_now(struct delivery *dl, struct err *e)
 	rc = rc == 0 ? check_limits(dl, e) : rc;
 	if (rc == 0 && d->file.fd >= 0) {
 		rc = spool_it(dl, e);
-	} else if (rc == 0) {
+	} else if (rc == 0 && d->head_n > 0) {
 		memcpy(d->text.p, dl->v->head, d->head_n);
 	}
 	if (rc == 0) {

@@ -40,6 +40,7 @@ if [ "$1" = check ]; then
 	need strace "fault and crash injection" have strace
 	need tshark "reads the captures of the lab" have tshark
 	need chromium "looks at the page of the lab" have chromium
+	need fonts-dejavu-core "... with letters" test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 	need valgrind "leak checks" have valgrind
 	need mandoc "lints the manual page" have mandoc
 	need clang-format "make lint" have clang-format
