@@ -99,7 +99,6 @@ int mitm_downgrade(struct relay *r, struct mitm_message *m, struct err *e)
 			s->hello_seen ? "the client fell back to the classic protocol"
 				      : "a classic login: there is nothing below it to fall to%s",
 			after ? " (again)" : "");
-		r->alone = true;
 	} else {
 		__atomic_store_n(&s->hello_seen, true, __ATOMIC_RELEASE);
 		relay_result(r, false, "the handshake was broken off; no classic byte has come");
