@@ -1,29 +1,8 @@
-/* The classic wire in the python dialect, decrypted: the input is the plaintext that a peer's
- * blocks decrypt to, cut into pieces by its first byte. It is taken as a size, the e-mail of this
- * size, and texts. */
-#include "fuzz.h"
-
-#include "../../proto/classic.h"
+/* The classic wire in the python dialect, decrypted (classic_input.h): it is taken as a size, the
+ * e-mail of this size, and texts. */
+#include "classic_input.h"
 
 enum { MAX = 4096 };
-
-static const uint8_t *input;
-static size_t left, piece;
-
-static ssize_t give(int fd, void *p, size_t n, int flags)
-{
-	size_t k = n < piece ? n : piece;
-
-	(void)fd;
-	(void)flags;
-	k = k < left ? k : left;
-	if (k > 0) {
-		memcpy(p, input, k);
-		input += k;
-		left -= k;
-	}
-	return (ssize_t)k; /* 0: the end */
-}
 
 static int on_head(void *arg, const struct message_head *h, const uint8_t *bytes, struct err *e)
 {
@@ -67,20 +46,14 @@ static void take(struct classic *c)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint8_t key[CLASSIC_KEY];
 	static struct classic c;
-	struct conn conn = {.fd = -1, .stop_fd = -1, .recv = give};
+	struct conn conn;
 	struct buf wire = {0};
 
 	if (size < 1) {
 		return 0;
 	}
-	classic_init(&c, &conn, key);
-	assert(buf_append(&wire, data + 1, size - 1) == 0);
-	aes_ecb_encrypt(&c.aes, wire.p, wire.n - wire.n % AES_BLOCK);
-	input = wire.p;
-	left = wire.n;
-	piece = (size_t)data[0] + 1;
+	begin_input(&c, &conn, &wire, data, size);
 	take(&c);
 	buf_free(&wire);
 	return 0;
