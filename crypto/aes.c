@@ -3,25 +3,30 @@
 
 #include "bytes.h"
 
-static void pick_classes(const br_block_cbcenc_class **enc, const br_block_cbcdec_class **dec)
+static const br_block_cbcenc_class *enc;
+static const br_block_cbcdec_class *dec;
+
+/* Once: BearSSL asks the CPU each time, which in a virtual machine takes longer than a thousand
+ * blocks. */
+static void pick_classes(void)
 {
-	*enc = br_aes_x86ni_cbcenc_get_vtable();
-	*dec = br_aes_x86ni_cbcdec_get_vtable();
-	if (*enc == NULL || *dec == NULL) {
-		*enc = &br_aes_ct64_cbcenc_vtable;
-		*dec = &br_aes_ct64_cbcdec_vtable;
+	if (enc != NULL) {
+		return;
+	}
+	enc = br_aes_x86ni_cbcenc_get_vtable();
+	dec = br_aes_x86ni_cbcdec_get_vtable();
+	if (enc == NULL || dec == NULL) {
+		enc = &br_aes_ct64_cbcenc_vtable;
+		dec = &br_aes_ct64_cbcdec_vtable;
 	}
 }
 
 int aes_init(struct aes *a, const uint8_t *key, size_t key_n)
 {
-	const br_block_cbcenc_class *enc;
-	const br_block_cbcdec_class *dec;
-
 	if (key_n != 16 && key_n != 24 && key_n != 32) {
 		return -1;
 	}
-	pick_classes(&enc, &dec);
+	pick_classes();
 	enc->init(&a->enc.vtable, key, key_n);
 	dec->init(&a->dec.vtable, key, key_n);
 	return 0;

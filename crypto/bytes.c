@@ -90,6 +90,14 @@ uint32_t get_u32le(struct cursor *c)
 	return (uint32_t)get_le(c, 4);
 }
 
+uint32_t get_u32be(struct cursor *c)
+{
+	const uint8_t *p = get_bytes(c, 4);
+
+	return p == NULL ? 0
+			 : (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
 uint64_t get_u64le(struct cursor *c)
 {
 	return get_le(c, 8);
@@ -139,6 +147,26 @@ void put_u32le(uint8_t *p, uint32_t v)
 void put_u64le(uint8_t *p, uint64_t v)
 {
 	put_le(p, v, 8);
+}
+
+static void put_be(uint8_t *p, uint64_t v, size_t n)
+{
+	for (size_t i = n; i > 0; v >>= 8) {
+		p[--i] = (uint8_t)v;
+	}
+}
+
+void put_u32be(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24); /* one swap and one store */
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+void put_u64be(uint8_t *p, uint64_t v)
+{
+	put_be(p, v, 8);
 }
 
 /* --- buffer --- */
@@ -284,30 +312,91 @@ static size_t encode64(char *out, const void *p, size_t n, const char *last)
 	return k;
 }
 
+/* --- eight characters at once: a byte of the word each, and no byte of it carries into another.
+ * Keys are read so, too: no character decides a branch or is looked up. */
+
+static uint64_t each(uint32_t v)
+{
+	return 0x0101010101010101u * v;
+}
+
+/* 0x80 in each byte that is not below v; x has none above 0x7f. */
+static uint64_t not_below(uint64_t x, uint32_t v)
+{
+	return ((x | each(0x80)) - each(v)) & each(0x80);
+}
+
+/* 0xff in each byte from first to last. */
+static uint64_t within(uint64_t x, uint32_t first, uint32_t last)
+{
+	uint64_t high = not_below(x, first) & ~not_below(x, last + 1);
+
+	return high | (high - (high >> 7));
+}
+
+/* The values of 8 characters, a byte each; *bad gets bits where one is not of the alphabet. */
+static uint64_t eight_values(uint64_t chars, const char *last, uint64_t *bad)
+{
+	uint64_t x = chars & each(0x7f);
+	uint64_t upper = within(x, 'A', 'Z'), lower = within(x, 'a', 'z');
+	uint64_t digit = within(x, '0', '9');
+	uint32_t c62 = (uint8_t)last[0], c63 = (uint8_t)last[1];
+	uint64_t at62 = within(x, c62, c62), at63 = within(x, c63, c63);
+	/* what is to be added, modulo 256 */
+	uint64_t add = (upper & each(256 - 'A')) | (lower & each(256 + 26 - 'a')) |
+		       (digit & each(52 - '0')) | (at62 & each((62 - c62) & 0xff)) |
+		       (at63 & each((63 - c63) & 0xff));
+
+	*bad |= (chars & each(0x80)) | ~(upper | lower | digit | at62 | at63);
+	return (x + (add & each(0x7f))) ^ (add & each(0x80));
+}
+
+/* Written out, for the compiler to see one load and one swap. */
+static uint64_t eight_chars(const char *p)
+{
+	const uint8_t *s = (const uint8_t *)p;
+
+	return (uint64_t)s[0] << 56 | (uint64_t)s[1] << 48 | (uint64_t)s[2] << 40 |
+	       (uint64_t)s[3] << 32 | (uint64_t)s[4] << 24 | (uint64_t)s[5] << 16 |
+	       (uint64_t)s[6] << 8 | s[7];
+}
+
+/* 6 bytes of 8 characters. */
+static void decode_eight(uint8_t *out, const char *p, const char *last, uint64_t *bad)
+{
+	uint64_t v = eight_values(eight_chars(p), last, bad);
+
+	v = (v & 0x3f003f003f003f00u) >> 2 | (v & 0x003f003f003f003fu); /* 12 bits of 16 */
+	v = (v & 0x0fff00000fff0000u) >> 4 | (v & 0x00000fff00000fffu); /* 24 of 32 */
+	put_u32be(out, (uint32_t)(v >> 32 << 8 | (v >> 16 & 0xff)));
+	out[4] = (uint8_t)(v >> 8);
+	out[5] = (uint8_t)v;
+}
+
 static int decode64(uint8_t *out, size_t cap, const char *p, size_t n, const char *last)
 {
-	size_t k = 0;
+	size_t k = 0, i = 0, len = n / 4 * 3 + (n % 4 == 0 ? 0 : n % 4 - 1);
 	uint32_t acc = 0, bits = 0;
+	uint64_t bad = 0;
 
-	if (n % 4 == 1) {
+	if (n % 4 == 1 || len > cap) {
 		return -1;
 	}
-	for (size_t i = 0; i < n; i++) {
+	for (; n - i >= 8; i += 8, k += 6) {
+		decode_eight(out + k, p + i, last, &bad);
+	}
+	for (; i < n; i++) {
 		uint32_t v = base64_value(p[i], last);
-		if (v > 63) {
-			return -1;
-		}
-		acc = acc << 6 | v;
+		bad |= v & ~63u;
+		acc = acc << 6 | (v & 63);
 		bits += 6;
 		if (bits >= 8) {
 			bits -= 8;
-			if (k == cap) {
-				return -1;
-			}
 			out[k++] = (uint8_t)(acc >> bits);
 		}
 	}
-	return (acc & ((1u << bits) - 1)) == 0 ? (int)k : -1;
+	bad |= acc & ((1u << bits) - 1);
+	return bad == 0 ? (int)len : -1;
 }
 
 size_t base64_encode(char *out, const void *p, size_t n)
@@ -318,6 +407,33 @@ size_t base64_encode(char *out, const void *p, size_t n)
 int base64_decode(uint8_t *out, size_t cap, const char *p, size_t n)
 {
 	return decode64(out, cap, p, n, last_two);
+}
+
+size_t base64_padded_len(size_t n)
+{
+	return (n + 2) / 3 * 4;
+}
+
+size_t base64_padded_encode(char *out, const void *p, size_t n)
+{
+	size_t k = base64_encode(out, p, n);
+
+	for (; k % 4 != 0; k++) {
+		out[k] = '=';
+	}
+	out[k] = '\0';
+	return k;
+}
+
+int base64_padded_decode(uint8_t *out, size_t cap, const char *p, size_t n)
+{
+	if (n % 4 != 0) {
+		return -1;
+	}
+	for (int i = 0; i < 2 && n > 0 && p[n - 1] == '='; i++) {
+		n--;
+	}
+	return base64_decode(out, cap, p, n);
 }
 
 size_t base64url_encode(char *out, const void *p, size_t n)

@@ -30,6 +30,7 @@ size_t cursor_left(const struct cursor *c); /* 0 once failed */
 uint8_t get_u8(struct cursor *c);           /* 0 on failure, like the ones below */
 uint16_t get_u16le(struct cursor *c);
 uint32_t get_u32le(struct cursor *c);
+uint32_t get_u32be(struct cursor *c);
 uint64_t get_u64le(struct cursor *c);
 const uint8_t *get_bytes(
 	struct cursor *c, size_t n); /* n bytes inside the source; NULL on failure */
@@ -40,7 +41,9 @@ bool get_literal(struct cursor *c, const char *text);
 
 void put_u16le(uint8_t *p, uint16_t v);
 void put_u32le(uint8_t *p, uint32_t v);
+void put_u32be(uint8_t *p, uint32_t v);
 void put_u64le(uint8_t *p, uint64_t v);
+void put_u64be(uint8_t *p, uint64_t v);
 
 /* --- a growing buffer --- */
 struct buf {
@@ -93,7 +96,12 @@ size_t base64_len(size_t n);
 size_t base64_encode(char *out, const void *p, size_t n);
 /* The strict reverse: no padding, no white space, no stray bits. The bytes written, or -1. */
 int base64_decode(uint8_t *out, size_t cap, const char *p, size_t n);
-/* The same with the alphabet that is safe in addresses and file names (RFC 4648 5). */
+/* Both with padding to whole groups of four, as SASL has it: out holds base64_padded_len(n) + 1. No
+ * group may lack its padding. */
+size_t base64_padded_len(size_t n);
+size_t base64_padded_encode(char *out, const void *p, size_t n);
+int base64_padded_decode(uint8_t *out, size_t cap, const char *p, size_t n);
+/* Without padding, with the alphabet that is safe in addresses and file names (RFC 4648 5). */
 size_t base64url_encode(char *out, const void *p, size_t n);
 int base64url_decode(uint8_t *out, size_t cap, const char *p, size_t n);
 

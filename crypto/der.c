@@ -2,10 +2,11 @@
  * nothing may stand behind what was read. */
 #include "der.h"
 
-enum { ALGORITHM_MAX = 13, DER_ATTRIBUTES = 0xa0, DER_PUBLIC = 0x81 /* RFC 5958 2: [0], [1] */ };
+enum { EC = DER_P256 + 1 }; /* any curve but ours */
+enum { ALGORITHM_MAX = 19, DER_ATTRIBUTES = 0xa0, DER_PUBLIC = 0x81 /* RFC 5958 2: [0], [1] */ };
 
-/* What an AlgorithmIdentifier holds: an OID and its parameters. The first two are enum der_kind;
- * the others are named in errors alone, and we know no parameters of theirs. */
+/* What an AlgorithmIdentifier holds: an OID and its parameters. The first three are enum
+ * der_kind; the others are named in errors alone, and we know no parameters of theirs. */
 static const struct {
 	const char *name;
 	size_t n;
@@ -16,10 +17,14 @@ static const struct {
 		{0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00}},
 	/* RFC 8410 3: without parameters */
 	[DER_X25519] = {"X25519", 5, {0x06, 0x03, 0x2b, 0x65, 0x6e}},
+	/* RFC 5480 2.1.1: with the curve */
+	[DER_P256] = {"EC P-256", 19,
+		{0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+			0xce, 0x3d, 0x03, 0x01, 0x07}},
+	[EC] = {"EC", 9, {0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01}},
 	{"X448", 5, {0x06, 0x03, 0x2b, 0x65, 0x6f}},
 	{"Ed25519", 5, {0x06, 0x03, 0x2b, 0x65, 0x70}},
 	{"Ed448", 5, {0x06, 0x03, 0x2b, 0x65, 0x71}},
-	{"EC", 9, {0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01}},
 	{"DSA", 9, {0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01}},
 	{"RSA-PSS", 11, {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a}},
 };
@@ -70,6 +75,11 @@ uint8_t der_get_small(struct cursor *c)
 		return 0;
 	}
 	return i.p[0];
+}
+
+bool der_next_is(const struct cursor *c, uint8_t tag)
+{
+	return cursor_left(c) > 0 && c->p[0] == tag;
 }
 
 bool der_at_end(const struct cursor *c)
@@ -161,8 +171,8 @@ static int other_kind(size_t found, enum der_kind want, struct err *e)
 	if (found == KINDS) {
 		return err_set(e, EX_CONFIG, "it is no %s key", kinds[want].name);
 	}
-	return err_set(
-		e, EX_CONFIG, "it is no %s key: it is %s", kinds[want].name, kinds[found].name);
+	return err_set(e, EX_CONFIG, "it is no %s key: it is %s%s", kinds[want].name,
+		kinds[found].name, want == DER_P256 && found == EC ? " of another curve" : "");
 }
 
 /* The label is not that of an envelope. Some tell a kind: "EC PRIVATE KEY" (SEC 1). */
@@ -193,6 +203,9 @@ static int take_algorithm(struct cursor *c, enum der_kind want, const char *half
 	}
 	for (; found < KINDS; found++) {
 		size_t oid = 2u + kinds[found].algorithm[1];
+		if (found == DER_P256) {
+			oid = kinds[found].n; /* an EC key of another curve is another kind */
+		}
 		if (a.n >= oid && memcmp(a.p, kinds[found].algorithm, oid) == 0) {
 			break;
 		}
@@ -221,11 +234,6 @@ int der_open_public(struct cursor *key, const struct pem *pem, enum der_kind wan
 	return der_at_end(&seq) && der_at_end(&c) ? 0 : der_damaged(want, "public", e);
 }
 
-static bool next_is(const struct cursor *c, uint8_t tag)
-{
-	return cursor_left(c) > 0 && c->p[0] == tag;
-}
-
 int der_open_private(
 	struct der_private *out, const struct pem *pem, enum der_kind want, struct err *e)
 {
@@ -245,10 +253,10 @@ int der_open_private(
 		return -1;
 	}
 	out->key = der_get_element(&seq, DER_OCTET_STRING);
-	if (next_is(&seq, DER_ATTRIBUTES)) {
+	if (der_next_is(&seq, DER_ATTRIBUTES)) {
 		(void)der_get_element(&seq, DER_ATTRIBUTES);
 	}
-	out->has_public = version == 1 && next_is(&seq, DER_PUBLIC);
+	out->has_public = version == 1 && der_next_is(&seq, DER_PUBLIC);
 	if (out->has_public) {
 		out->public = get_bits(&seq, DER_PUBLIC);
 	}

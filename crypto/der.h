@@ -1,6 +1,6 @@
 /* DER (X.690), read strictly over a cursor and written by hand, as far as keys need it; and the two
  * envelopes that a key of any kind comes in: SPKI (RFC 5280 4.1.2.7) and PKCS#8 (RFC 5958). What
- * stands inside them is read in rsa_der.c and x25519_der.c. */
+ * stands inside them is read in rsa_der.c, x25519_der.c and p256_der.c. */
 #ifndef CRYPTO_DER_H
 #define CRYPTO_DER_H
 
@@ -21,6 +21,9 @@ struct cursor der_get_element(struct cursor *c, uint8_t tag);
 /* An INTEGER of one byte, 0 to 127, such as a version. 0 on failure. */
 uint8_t der_get_small(struct cursor *c);
 
+/* Does an element of this tag come next? */
+bool der_next_is(const struct cursor *c, uint8_t tag);
+
 /* Is all of it read, and without a failure? */
 bool der_at_end(const struct cursor *c);
 
@@ -33,7 +36,7 @@ size_t der_head_len(size_t n);
 
 /* --- envelopes --- */
 
-enum der_kind { DER_RSA, DER_X25519 }; /* what we use; of others we know the names */
+enum der_kind { DER_RSA, DER_X25519, DER_P256 }; /* what we use; of others we know the names */
 
 /* Open a "PUBLIC KEY": key gets what its BIT STRING holds. 0, or -1 (EX_CONFIG: another label,
  * another kind of key, which the error names, or damaged). */

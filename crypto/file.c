@@ -54,6 +54,20 @@ int file_lock(int dir, struct err *e)
 	return rc == 0 ? 0 : err_sys(e, EX_TEMPFAIL, "cannot lock the folder");
 }
 
+int file_lock_own(int dir, struct err *e)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		return err_sys(e, file_errno_code(EX_NOINPUT), "cannot lock the folder");
+	}
+	if (file_lock(fd, e) != 0) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
 /* Read to the end of fd; one byte beyond max is asked for, so that growth is noticed. */
 static int read_all(int fd, const char *name, size_t max, struct buf *out, struct err *e)
 {
@@ -103,6 +117,29 @@ int file_read(
 		out->n = start;
 	}
 	return rc;
+}
+
+int file_temporary(char path[static FILE_PATH_MAX])
+{
+	const char *tmp = getenv("TMPDIR");
+
+	(void)snprintf(path, FILE_PATH_MAX, "%s/smtp361-XXXXXX", tmp == NULL ? "/tmp" : tmp);
+	return mkostemp(path, O_CLOEXEC);
+}
+
+int file_nameless(int dir)
+{
+	char path[FILE_PATH_MAX];
+	int fd = dir < 0 ? -1 : openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0) {
+		return fd;
+	}
+	fd = file_temporary(path);
+	if (fd >= 0) {
+		(void)unlink(path);
+	}
+	return fd;
 }
 
 int file_write_all(int fd, const void *p, size_t n)
@@ -234,5 +271,46 @@ int file_write(int dir, const char *name, const void *p, size_t n, mode_t mode, 
 	}
 out:
 	(void)unlinkat(dir, temp, 0); /* ENOENT after a rename */
+	return rc;
+}
+
+static int overwrite(int fd, const char *name, struct err *e)
+{
+	static const uint8_t zeros[4096];
+	struct stat st;
+
+	if (fstat(fd, &st) != 0) {
+		return err_sys(e, EX_IOERR, "cannot destroy %s", name);
+	}
+	if (!S_ISREG(st.st_mode)) {
+		return err_set(e, EX_NOINPUT, "cannot destroy %s: it is no regular file", name);
+	}
+	for (off_t at = 0; at < st.st_size; at += (off_t)sizeof zeros) {
+		off_t left = st.st_size - at;
+		size_t n = left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros;
+		if (file_write_at(fd, zeros, n, (uint64_t)at) != 0) {
+			return err_sys(e, file_errno_code(EX_IOERR), "cannot overwrite %s", name);
+		}
+	}
+	return file_sync(fd, name, e);
+}
+
+int file_destroy(int dir, const char *name, struct err *e)
+{
+	int fd = openat(dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0) {
+		return errno == ENOENT ? 0
+				       : err_sys(e, file_errno_code(EX_CANTCREAT),
+						 "cannot destroy %s", name);
+	}
+	rc = overwrite(fd, name, e);
+	if (close(fd) != 0 && rc == 0) {
+		rc = err_sys(e, file_errno_code(EX_IOERR), "cannot overwrite %s", name);
+	}
+	if (rc == 0 && unlinkat(dir, name, 0) != 0 && errno != ENOENT) {
+		rc = err_sys(e, file_errno_code(EX_CANTCREAT), "cannot remove %s", name);
+	}
 	return rc;
 }

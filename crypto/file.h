@@ -29,6 +29,9 @@ DIR *file_read_names(int dir);
 /* Wait for the folder's writers' lock (flock on the folder itself: no lock file is left lying
  * about). It is held until the descriptor is closed: pass one of your own. 0 or -1. */
 int file_lock(int dir, struct err *e);
+/* The same with a descriptor of its own for the folder dir: close it, and the lock is given back.
+ * The descriptor, or -1. */
+int file_lock_own(int dir, struct err *e);
 
 /* Read a regular file of at most max bytes, appending to out. A FIFO, a folder or a device is
  * refused without waiting. Symlinks are followed. st may be NULL. path names the file in errors. 0,
@@ -44,6 +47,20 @@ int file_write(int dir, const char *name, const void *p, size_t n, mode_t mode, 
 /* Remove what a writer that was killed may have left of this name. The caller holds the lock. 0 or
  * -1. */
 int file_sweep(int dir, const char *name, struct err *e);
+
+/* Destroy a file that holds a key: its bytes are overwritten and the overwriting synced before it
+ * is unlinked. A file system that writes elsewhere than where the bytes were (copy on write, flash)
+ * may keep them beneath. The folder is not synced: that is the caller's, once for many. 0 (also
+ * when there is none), or -1: it is still there, overwritten or not. */
+int file_destroy(int dir, const char *name, struct err *e);
+
+enum { FILE_PATH_MAX = 4096 };
+
+/* A new file in $TMPDIR (0600), and its path. The descriptor, or -1 with errno. */
+int file_temporary(char path[static FILE_PATH_MAX]);
+/* A file that nobody finds, whatever happens to us: in the folder dir where that can be, else (and
+ * with -1) in $TMPDIR. The descriptor, or -1 with errno. */
+int file_nameless(int dir);
 
 /* Write all of it, over short writes and EINTR. 0, or -1 with errno. */
 int file_write_all(int fd, const void *p, size_t n);

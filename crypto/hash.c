@@ -36,3 +36,18 @@ void hash_sha1(const void *p, size_t n, uint8_t out[static HASH_SHA1_BYTES])
 	br_sha1_out(&context, out);
 	wipe(&context, sizeof context); /* what was hashed may hold a password */
 }
+
+void hash_md5_begin(struct hash_md5 *h)
+{
+	br_md5_init(&h->context);
+}
+
+void hash_md5_add(struct hash_md5 *h, const void *p, size_t n)
+{
+	br_md5_update(&h->context, p, n);
+}
+
+void hash_md5_end(const struct hash_md5 *h, uint8_t out[static HASH_MD5_BYTES])
+{
+	br_md5_out(&h->context, out);
+}

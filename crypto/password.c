@@ -129,6 +129,19 @@ int password_hash(char *phc, const void *password, size_t n, struct err *e)
 	return rc;
 }
 
+int password_key(uint8_t key[static PASSWORD_KEY], const void *password, size_t n,
+	const uint8_t salt[static PASSWORD_SALT], struct err *e)
+{
+	struct password_phc p = {.m_kib = PASSWORD_M_KIB,
+		.t = PASSWORD_T,
+		.p = PASSWORD_P,
+		.salt_n = PASSWORD_SALT,
+		.hash_n = PASSWORD_KEY};
+
+	memcpy(p.salt, salt, PASSWORD_SALT);
+	return argon2id(&p, key, password, n, e);
+}
+
 int password_verify(
 	const struct password_phc *phc, const void *password, size_t n, bool *ok, struct err *e)
 {

@@ -37,6 +37,12 @@ int password_parse(struct password_phc *out, const char *phc, size_t n, struct e
  * (EX_TEMPFAIL: no memory, no seed). */
 int password_hash(char *phc, const void *password, size_t n, struct err *e);
 
+/* A key from a password: Argon2id with this salt and the parameters that are written, 32 bytes out.
+ * 0, or -1 (EX_TEMPFAIL: no memory). */
+enum { PASSWORD_SALT = 16, PASSWORD_KEY = 32 };
+int password_key(uint8_t key[static PASSWORD_KEY], const void *password, size_t n,
+	const uint8_t salt[static PASSWORD_SALT], struct err *e);
+
 /* Compare in constant time. 0 with *ok set, or -1 (EX_TEMPFAIL: no memory; *ok is false). */
 int password_verify(
 	const struct password_phc *phc, const void *password, size_t n, bool *ok, struct err *e);

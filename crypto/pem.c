@@ -103,6 +103,45 @@ int pem_decode(struct pem *out, const void *text, size_t n, struct err *e)
 				 : ": it is damaged or cut short");
 }
 
+/* The first line that begins so, or NULL. */
+static const uint8_t *find_line(const uint8_t *p, size_t n, const char *start)
+{
+	size_t len = strlen(start);
+
+	for (const uint8_t *at = p; at != NULL && n - (size_t)(at - p) >= len;) {
+		if (memcmp(at, start, len) == 0) {
+			return at;
+		}
+		at = memchr(at, '\n', n - (size_t)(at - p));
+		at = at == NULL ? NULL : at + 1;
+	}
+	return NULL;
+}
+
+bool pem_more(struct cursor *text)
+{
+	const uint8_t *begin = text->n == 0 ? NULL : find_line(text->p, text->n, "-----BEGIN ");
+
+	(void)get_bytes(text, begin == NULL ? text->n : (size_t)(begin - text->p));
+	return begin != NULL;
+}
+
+int pem_next(struct pem *out, struct cursor *text, struct err *e)
+{
+	const uint8_t *p = text->p, *end;
+	size_t n = 0;
+
+	if (pem_more(text)) {
+		p = text->p;
+		end = find_line(p, text->n, "-----END ");
+		n = end == NULL ? text->n : (size_t)(end - p);
+		end = end == NULL ? NULL : memchr(end, '\n', text->n - n);
+		n = end == NULL ? text->n : (size_t)(end - p) + 1;
+	}
+	(void)get_bytes(text, n);
+	return pem_decode(out, p, n, e);
+}
+
 void pem_free(struct pem *p)
 {
 	buf_free(&p->der);

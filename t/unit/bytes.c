@@ -355,46 +355,6 @@ static void hex_round(void **state)
 	assert_string_equal(hex, "");
 }
 
-static void base64_round(void **state)
-{
-	uint8_t p[100], back[100];
-	char text[140];
-
-	(void)state;
-	fill_pattern(p, sizeof p, 3);
-	for (size_t n = 0; n <= sizeof p; n++) {
-		assert_int_equal(base64_encode(text, p, n), base64_len(n));
-		assert_int_equal(strlen(text), base64_len(n));
-		assert_int_equal(base64_decode(back, n, text, strlen(text)), (int)n);
-		assert_memory_equal(p, back, n);
-		if (n > 0) {
-			assert_int_equal(base64_decode(back, n - 1, text, strlen(text)), -1);
-		}
-	}
-}
-
-static void base64_strict(void **state)
-{
-	static const char *const bad[] = {
-		"A", "AAAAA", "AA==", "AAA=", "AB", "AAB", "A A", "AA\n", "-_AA", "=", "\xff\xff"};
-	uint8_t out[8];
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(bad); i++) {
-		if (base64_decode(out, sizeof out, bad[i], strlen(bad[i])) != -1) {
-			fail_msg("\"%s\" was taken", bad[i]);
-		}
-	}
-	assert_int_equal(base64_decode(out, sizeof out, "Zm9vYmE", 7), 5);
-	assert_memory_equal(out, "fooba", 5);
-	for (int c = 0; c < 256; c++) { /* 64 characters, each its own value */
-		char four[4] = {'A', 'A', 'A', (char)c};
-		bool in = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-			  (c >= '0' && c <= '9') || c == '+' || c == '/';
-		assert_int_equal(base64_decode(out, 3, four, 4), in ? 3 : -1);
-	}
-}
-
 static void names_valid(void **state)
 {
 	static const char *const good[] = {
@@ -453,9 +413,6 @@ int main(void)
 		T("what would move a terminal's cursor is escaped", escapes),
 		T("escaped text never exceeds its room", escape_fits),
 		T("hex comes back, and other lengths and letters are refused", hex_round),
-		T("base64 of 0 to 100 bytes comes back, and too little room is refused",
-			base64_round),
-		T("base64 with padding, blanks or stray bits is refused", base64_strict),
 		T("user names are 1 to 32 of the safe characters", names_valid),
 		T("decimals are plain digits within their limit", decimals),
 	};

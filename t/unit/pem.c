@@ -154,6 +154,55 @@ static void round_trip(void **state)
 	}
 }
 
+static void several(void **state)
+{
+	static const char text[] = "first\n" BEGIN "\n" BODY "\n" END "\nbetween\n" BEGIN
+				   "\r\nZm9v\r\n" END "\r\n" BEGIN "\nYmFy\n" END;
+	static const char *const bodies[] = {"foobarbazqux", "foo", "bar"};
+	struct cursor c = cursor_over(text, strlen(text));
+	struct pem pem;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bodies); i++) {
+		assert_true(pem_more(&c));
+		assert_int_equal(pem_next(&pem, &c, &e), 0);
+		assert_string_equal(pem.label, "PUBLIC KEY");
+		assert_int_equal(pem.der.n, strlen(bodies[i]));
+		assert_memory_equal(pem.der.p, bodies[i], pem.der.n);
+		pem_free(&pem);
+	}
+	assert_false(pem_more(&c));
+	assert_refused(pem_next(&pem, &c, &e), e, EX_CONFIG);
+	c = cursor_over(NULL, 0);
+	assert_false(pem_more(&c));
+	assert_refused(pem_next(&pem, &c, &e), e, EX_CONFIG);
+}
+
+/* What is cut or damaged is told once, and never taken for the end of the text. */
+static void several_damaged(void **state)
+{
+	static const char *const rows[] = {
+		BEGIN "\n" BODY "\n" END "\n" BEGIN "\n" BODY "\n",
+		BEGIN "\n" BODY "\n" END "\n" BEGIN "\n" BODY "\n-----END",
+		BEGIN "\n" BODY "\n" END "\n" BEGIN "\nZm9*\n" END "\n",
+		BEGIN "\n" BODY "\n" END "\n" BEGIN "\n" BEGIN "\n" BODY "\n" END "\n",
+	};
+	struct cursor c;
+	struct pem pem;
+	struct err e;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		c = cursor_over(rows[i], strlen(rows[i]));
+		assert_int_equal(pem_next(&pem, &c, &e), 0);
+		pem_free(&pem);
+		assert_true(pem_more(&c));
+		assert_refused(pem_next(&pem, &c, &e), e, EX_CONFIG);
+		assert_null(pem.der.p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +214,8 @@ int main(void)
 		T("a text cut anywhere before its end is refused", cut_anywhere),
 		T("any byte changed to any other does no harm", changed_anywhere),
 		T("a label of any length stays within its room", long_labels),
+		T("several objects in one text are read in turn", several),
+		T("a damaged object behind a whole one is refused", several_damaged),
 		T("1 to 300 bytes come back, 64 characters a line", round_trip),
 	};
 	return RUN(tests);

@@ -183,15 +183,26 @@ static void assert_unsound(const struct rsa_parts *parts)
 	}
 }
 
+/* A number as DER has it: BearSSL's parts are as long as their prime, and one in 256 begins with a
+ * zero. */
+static struct rsa_number number_of(const uint8_t *p, size_t n)
+{
+	while (n > 1 && p[0] == 0) {
+		p++;
+		n--;
+	}
+	return (struct rsa_number){p, n};
+}
+
 static struct rsa_parts parts_of(const struct rsa_private *k)
 {
-	return (struct rsa_parts){.n = {k->public.n, k->public.n_len},
-		.e = {k->public.e, k->public.e_len},
-		.p = {k->key.p, k->key.plen},
-		.q = {k->key.q, k->key.qlen},
-		.dp = {k->key.dp, k->key.dplen},
-		.dq = {k->key.dq, k->key.dqlen},
-		.iq = {k->key.iq, k->key.iqlen}};
+	return (struct rsa_parts){.n = number_of(k->public.n, k->public.n_len),
+		.e = number_of(k->public.e, k->public.e_len),
+		.p = number_of(k->key.p, k->key.plen),
+		.q = number_of(k->key.q, k->key.qlen),
+		.dp = number_of(k->key.dp, k->key.dplen),
+		.dq = number_of(k->key.dq, k->key.dqlen),
+		.iq = number_of(k->key.iq, k->key.iqlen)};
 }
 
 static void parts_belong(void **state)
@@ -203,9 +214,13 @@ static void parts_belong(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(rsa_private_from_parts(&out, &parts, &e), 0);
+	if (rsa_private_from_parts(&out, &parts, &e) != 0) {
+		fail_msg("%s", e.text);
+	}
 	assert_memory_equal(&out.public, &made.public, sizeof out.public);
-	assert_int_equal(rsa_check_private(&out, &e), 0);
+	if (rsa_check_private(&out, &e) != 0) {
+		fail_msg("%s", e.text);
+	}
 	for (size_t k = 0; k < sizeof each / sizeof each[0]; k++) {
 		struct rsa_number whole = *each[k];
 		memcpy(copy, whole.p, whole.n);

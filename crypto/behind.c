@@ -1,0 +1,119 @@
+/* Writing behind; see behind.h. */
+#include "behind.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "bytes.h"
+
+/* Write what was filled, however little it is. The lock is held, and given meanwhile. */
+static void write_filled(struct behind *b)
+{
+	const uint8_t *p = b->piece[b->filling];
+	size_t n = b->filled;
+	bool failed = b->failed;
+
+	b->filling = 1 - b->filling;
+	b->filled = 0;
+	(void)pthread_cond_signal(&b->changed); /* there is room */
+	(void)pthread_mutex_unlock(&b->lock);
+	failed = failed || b->write(b->arg, p, n, &b->why) != 0;
+	(void)pthread_mutex_lock(&b->lock);
+	b->failed = failed;
+}
+
+static void *run(void *arg)
+{
+	struct behind *b = arg;
+
+	(void)pthread_mutex_lock(&b->lock);
+	while (b->filled > 0 || !b->ends) {
+		if (b->filled > 0) {
+			write_filled(b);
+		} else {
+			(void)pthread_cond_wait(&b->changed, &b->lock);
+		}
+	}
+	(void)pthread_mutex_unlock(&b->lock);
+	return NULL;
+}
+
+/* Signals are the caller's: what he blocks must not end him here. */
+static bool start_thread(struct behind *b)
+{
+	sigset_t all, before;
+	bool started;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	started = pthread_create(&b->thread, NULL, run, b) == 0;
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return started;
+}
+
+void behind_begin(struct behind *b, behind_write *write, void *arg)
+{
+	b->write = write;
+	b->arg = arg;
+	b->filling = 0;
+	b->filled = 0;
+	b->ends = b->failed = false;
+	(void)pthread_mutex_init(&b->lock, NULL);
+	(void)pthread_cond_init(&b->changed, NULL);
+	b->threaded = start_thread(b);
+}
+
+/* The lock is held. */
+static int outcome(const struct behind *b, struct err *e)
+{
+	if (b->failed && e != NULL) {
+		*e = b->why;
+	}
+	return b->failed ? -1 : 0;
+}
+
+int behind_put(struct behind *b, const void *p, size_t n, struct err *e)
+{
+	const uint8_t *in = p;
+	int rc;
+
+	(void)pthread_mutex_lock(&b->lock);
+	while (n > 0) {
+		size_t k = BEHIND_PIECE - b->filled;
+		if (k == 0) { /* both are full */
+			(void)pthread_cond_wait(&b->changed, &b->lock);
+			continue;
+		}
+		k = k < n ? k : n;
+		memcpy(b->piece[b->filling] + b->filled, in, k);
+		b->filled += k;
+		in += k;
+		n -= k;
+		if (b->threaded) {
+			(void)pthread_cond_signal(&b->changed);
+		} else {
+			write_filled(b);
+		}
+	}
+	rc = outcome(b, e);
+	(void)pthread_mutex_unlock(&b->lock);
+	return rc;
+}
+
+int behind_end(struct behind *b, struct err *e)
+{
+	int rc;
+
+	(void)pthread_mutex_lock(&b->lock);
+	b->ends = true;
+	(void)pthread_cond_signal(&b->changed);
+	(void)pthread_mutex_unlock(&b->lock);
+	if (b->threaded) {
+		(void)pthread_join(b->thread, NULL);
+	}
+	rc = outcome(b, e);
+	(void)pthread_cond_destroy(&b->changed);
+	(void)pthread_mutex_destroy(&b->lock);
+	wipe(b->piece, sizeof b->piece);
+	return rc;
+}
