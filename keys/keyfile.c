@@ -1,5 +1,5 @@
-/* Key files: names, modes, generation; see keyfile.h for the states on disk. What the two kinds of
- * keys differ in stands in one table, `kinds`; the order of steps is the same for both. */
+/* Key files: names, modes, generation; see keyfile.h for the states on disk. What the kinds of
+ * keys differ in stands in keyfile_kind.c; the order of steps is the same for all. */
 #include "keyfile.h"
 
 #include <errno.h>
@@ -8,107 +8,16 @@
 #include "../crypto/file.h"
 #include "../crypto/hash.h"
 #include "../crypto/rsa_der.h"
+#include "../crypto/p256_der.h"
 #include "../crypto/x25519_der.h"
+#include "keyfile_kind.h"
 
 enum { FILE_NAME_MAX = USER_NAME_MAX + 24 };
 
-/* A pair of either kind. Secret. */
-union pair {
-	struct rsa_private rsa;
-	struct x25519_pair x25519;
-};
-
-struct half {
-	const char *label; /* of its PEM */
-	mode_t mode;
-	int (*write)(struct buf *der, const union pair *pair);
-};
-
-struct kind {
-	const char *infix; /* NAME, this, "_private.pem" */
-	struct half private, public;
-	int (*generate)(union pair *out, unsigned bits, struct err *e);
-	int (*load_private)(int dir, const char *name, union pair *out, struct err *e);
-	int (*check)(const union pair *pair, struct err *e); /* do its parts belong together? */
-};
-
-/* --- RSA --- */
-
-static int rsa_make(union pair *out, unsigned bits, struct err *e)
-{
-	return rsa_generate(&out->rsa, bits, e);
-}
-
-static int rsa_public_der(struct buf *der, const union pair *pair)
-{
-	return rsa_der_write_public(der, &pair->rsa.public);
-}
-
-static int rsa_private_der(struct buf *der, const union pair *pair)
-{
-	return rsa_der_write_private(der, &pair->rsa);
-}
-
-static int rsa_load(int dir, const char *name, union pair *out, struct err *e)
-{
-	return keyfile_load_private(dir, name, &out->rsa, e);
-}
-
-static int rsa_check(const union pair *pair, struct err *e)
-{
-	return rsa_check_private(&pair->rsa, e);
-}
-
-/* --- X25519 --- */
-
-static int x25519_make(union pair *out, unsigned bits, struct err *e)
-{
-	(void)bits;
-	return x25519_generate(&out->x25519, e);
-}
-
-static int x25519_public_der(struct buf *der, const union pair *pair)
-{
-	return x25519_der_write_public(der, pair->x25519.public);
-}
-
-static int x25519_private_der(struct buf *der, const union pair *pair)
-{
-	return x25519_der_write_private(der, pair->x25519.private);
-}
-
-static int x25519_load(int dir, const char *name, union pair *out, struct err *e)
-{
-	return keyfile_load_x25519_private(dir, name, &out->x25519, e);
-}
-
-/* Its public half was computed when it was read. */
-static int x25519_check(const union pair *pair, struct err *e)
-{
-	(void)pair;
-	(void)e;
-	return 0;
-}
-
-static const struct kind kinds[KEYFILE_KINDS] = {
-	[KEYFILE_RSA] = {.infix = "",
-		.private = {"RSA PRIVATE KEY", 0600, rsa_private_der},
-		.public = {"PUBLIC KEY", 0644, rsa_public_der},
-		.generate = rsa_make,
-		.load_private = rsa_load,
-		.check = rsa_check},
-	[KEYFILE_X25519] = {.infix = "_x25519",
-		.private = {"PRIVATE KEY", 0600, x25519_private_der},
-		.public = {"PUBLIC KEY", 0644, x25519_public_der},
-		.generate = x25519_make,
-		.load_private = x25519_load,
-		.check = x25519_check},
-};
-
 /* --- names --- */
 
-static int file_name(char out[static FILE_NAME_MAX], const char *name, const struct kind *kind,
-	const char *half, struct err *e)
+static int file_name(char out[static FILE_NAME_MAX], const char *name,
+	const struct keyfile_kind_row *kind, const char *half, struct err *e)
 {
 	if (!user_name_valid(name)) {
 		return err_set(e, EX_USAGE, "\"%s\" is no valid name: %s", name,
@@ -120,10 +29,7 @@ static int file_name(char out[static FILE_NAME_MAX], const char *name, const str
 
 bool keyfile_name_valid(const char *name)
 {
-	const char *infix = kinds[KEYFILE_X25519].infix;
-	size_t n = strlen(name), k = strlen(infix);
-
-	return user_name_valid(name) && (n < k || strcmp(name + n - k, infix) != 0);
+	return user_name_valid(name) && keyfile_bad_end(name) == NULL;
 }
 
 /* The two files of a pair, by name, and which of them are there. */
@@ -143,8 +49,8 @@ static int look_for(int dir, const char *file, bool *there, struct err *e)
 }
 
 /* What a writer that was killed left is swept: half of a private key may stand there. */
-static int find_files(
-	int dir, const char *name, const struct kind *kind, struct files *f, struct err *e)
+static int find_files(int dir, const char *name, const struct keyfile_kind_row *kind,
+	struct files *f, struct err *e)
 {
 	if (file_name(f->private, name, kind, "private", e) != 0 ||
 		file_name(f->public, name, kind, "public", e) != 0 ||
@@ -161,7 +67,7 @@ int keyfile_look(
 {
 	struct files f;
 
-	if (find_files(dir, name, &kinds[kind], &f, e) != 0) {
+	if (find_files(dir, name, &keyfile_kinds[kind], &f, e) != 0) {
 		return -1;
 	}
 	*state = f.has_private && f.has_public ? KEYFILE_WHOLE
@@ -173,8 +79,8 @@ int keyfile_look(
 
 /* --- writing --- */
 
-static int write_half(int dir, const char *file, const struct half *half, const union pair *pair,
-	enum file_how how, struct err *e)
+static int write_half(int dir, const char *file, const struct keyfile_half *half,
+	const union keyfile_pair *pair, enum file_how how, struct err *e)
 {
 	struct buf der = {0}, text = {0};
 	int rc;
@@ -203,9 +109,9 @@ static int remove_public(int dir, const char *file, struct err *e)
 /* A replacement failed: what private half still stands gets its public half back, if that can be.
  */
 static void restore_public(
-	int dir, const char *name, const struct kind *kind, const struct files *f)
+	int dir, const char *name, const struct keyfile_kind_row *kind, const struct files *f)
 {
-	union pair pair;
+	union keyfile_pair pair;
 	struct err ignored;
 	bool there;
 
@@ -225,11 +131,11 @@ static int refuse_existing(const struct files *f, struct err *e)
 	return err_hint(e, "--force replaces the pair, and the old key is gone for good");
 }
 
-/* A new pair, of which the private half is on disk. */
-static int make(int dir, const struct kind *kind, const struct files *f, unsigned bits,
-	union pair *pair, struct err *e)
+/* A new pair, of which the private half is on disk. given: it is there already. */
+static int make(int dir, const struct keyfile_kind_row *kind, const struct files *f, bool given,
+	unsigned bits, union keyfile_pair *pair, struct err *e)
 {
-	if (kind->generate(pair, bits, e) != 0 ||
+	if ((!given && kind->generate(pair, bits, e) != 0) ||
 		(f->has_public && remove_public(dir, f->public, e) != 0)) {
 		return -1;
 	}
@@ -237,21 +143,21 @@ static int make(int dir, const struct kind *kind, const struct files *f, unsigne
 		dir, f->private, &kind->private, pair, f->has_private ? FILE_REPLACE : FILE_NEW, e);
 }
 
-/* Generate, complete or replace; pair is the caller's to wipe. */
-static int generate(int dir, const char *name, const struct kind *kind, unsigned bits, bool force,
-	enum keyfile_made *made, union pair *pair, struct err *e)
+/* Generate, complete or replace; pair is the caller's to wipe. given: it holds the pair. */
+static int generate(int dir, const char *name, const struct keyfile_kind_row *kind, bool given,
+	unsigned bits, bool force, enum keyfile_made *made, union keyfile_pair *pair, struct err *e)
 {
 	struct files f;
 	int rc;
 
 	if (!keyfile_name_valid(name) && user_name_valid(name)) {
 		return err_set(e, EX_USAGE, "\"%s\" is no name for keys: it ends in \"%s\"", name,
-			kinds[KEYFILE_X25519].infix);
+			keyfile_bad_end(name));
 	}
 	if (find_files(dir, name, kind, &f, e) != 0) {
 		return -1;
 	}
-	if (f.has_public && !force) {
+	if ((f.has_public || (given && f.has_private)) && !force) {
 		return refuse_existing(&f, e);
 	}
 	if (f.has_private && !force) {
@@ -260,7 +166,7 @@ static int generate(int dir, const char *name, const struct kind *kind, unsigned
 		rc = rc == 0 ? kind->check(pair, e) : rc;
 	} else {
 		*made = f.has_private || f.has_public ? KEYFILE_REPLACED : KEYFILE_GENERATED;
-		rc = make(dir, kind, &f, bits, pair, e);
+		rc = make(dir, kind, &f, given, bits, pair, e);
 	}
 	if (rc == 0) {
 		rc = write_half(dir, f.public, &kind->public, pair, FILE_NEW, e);
@@ -274,8 +180,9 @@ static int generate(int dir, const char *name, const struct kind *kind, unsigned
 int keyfile_generate(int dir, const char *name, unsigned bits, bool force, enum keyfile_made *made,
 	struct rsa_public *public, struct err *e)
 {
-	union pair pair;
-	int rc = generate(dir, name, &kinds[KEYFILE_RSA], bits, force, made, &pair, e);
+	union keyfile_pair pair;
+	int rc = generate(
+		dir, name, &keyfile_kinds[KEYFILE_RSA], false, bits, force, made, &pair, e);
 
 	if (rc == 0) {
 		*public = pair.rsa.public;
@@ -287,12 +194,37 @@ int keyfile_generate(int dir, const char *name, unsigned bits, bool force, enum 
 int keyfile_generate_x25519(int dir, const char *name, bool force, enum keyfile_made *made,
 	uint8_t public[static X25519_BYTES], struct err *e)
 {
-	union pair pair;
-	int rc = generate(dir, name, &kinds[KEYFILE_X25519], 0, force, made, &pair, e);
+	union keyfile_pair pair;
+	int rc = generate(
+		dir, name, &keyfile_kinds[KEYFILE_X25519], false, 0, force, made, &pair, e);
 
 	if (rc == 0) {
 		memcpy(public, pair.x25519.public, X25519_BYTES);
 	}
+	wipe(&pair, sizeof pair);
+	return rc;
+}
+
+int keyfile_generate_p256(int dir, const char *name, bool force, enum keyfile_made *made,
+	uint8_t public[static P256_PUBLIC], struct err *e)
+{
+	union keyfile_pair pair;
+	int rc = generate(dir, name, &keyfile_kinds[KEYFILE_P256], false, 0, force, made, &pair, e);
+
+	if (rc == 0) {
+		memcpy(public, pair.p256.public, P256_PUBLIC);
+	}
+	wipe(&pair, sizeof pair);
+	return rc;
+}
+
+int keyfile_import_x25519(int dir, const char *name, const struct x25519_pair *given, bool force,
+	enum keyfile_made *made, struct err *e)
+{
+	union keyfile_pair pair = {.x25519 = *given};
+	int rc =
+		generate(dir, name, &keyfile_kinds[KEYFILE_X25519], true, 0, force, made, &pair, e);
+
 	wipe(&pair, sizeof pair);
 	return rc;
 }
@@ -331,7 +263,7 @@ static int open_file(struct key_file *f, int dir, const char *name, enum keyfile
 	const char *half, struct err *e)
 {
 	f->file = f->name;
-	return file_name(f->name, name, &kinds[kind], half, e) != 0
+	return file_name(f->name, name, &keyfile_kinds[kind], half, e) != 0
 		       ? -1
 		       : read_file(f, dir, strcmp(half, "private") == 0, e);
 }
@@ -380,18 +312,33 @@ int keyfile_read_x25519_public(const char *path, uint8_t out[static X25519_BYTES
 		       : close_file(&f, x25519_der_read_public(out, &f.pem, e), e);
 }
 
+/* Of pair the public half alone is there. */
+static int save_public(int dir, const char *name, const struct keyfile_kind_row *kind,
+	const union keyfile_pair *pair, struct err *e)
+{
+	char file[FILE_NAME_MAX];
+
+	return file_name(file, name, kind, "public", e) != 0
+		       ? -1
+		       : write_half(dir, file, &kind->public, pair, FILE_REPLACE, e);
+}
+
 int keyfile_save_x25519_public(
 	int dir, const char *name, const uint8_t public[static X25519_BYTES], struct err *e)
 {
-	const struct kind *kind = &kinds[KEYFILE_X25519];
-	char file[FILE_NAME_MAX];
-	union pair pair = {0};
+	union keyfile_pair pair = {0};
 
-	if (file_name(file, name, kind, "public", e) != 0) {
-		return -1;
-	}
 	memcpy(pair.x25519.public, public, X25519_BYTES);
-	return write_half(dir, file, &kind->public, &pair, FILE_REPLACE, e);
+	return save_public(dir, name, &keyfile_kinds[KEYFILE_X25519], &pair, e);
+}
+
+int keyfile_save_p256_public(
+	int dir, const char *name, const uint8_t public[static P256_PUBLIC], struct err *e)
+{
+	union keyfile_pair pair = {0};
+
+	memcpy(pair.p256.public, public, P256_PUBLIC);
+	return save_public(dir, name, &keyfile_kinds[KEYFILE_P256], &pair, e);
 }
 
 int keyfile_load_x25519_private(int dir, const char *name, struct x25519_pair *out, struct err *e)
@@ -401,6 +348,25 @@ int keyfile_load_x25519_private(int dir, const char *name, struct x25519_pair *o
 	return open_file(&f, dir, name, KEYFILE_X25519, "private", e) != 0
 		       ? -1
 		       : close_file(&f, x25519_der_read_private(out, &f.pem, e), e);
+}
+
+int keyfile_load_p256_public(
+	int dir, const char *name, uint8_t out[static P256_PUBLIC], struct err *e)
+{
+	struct key_file f;
+
+	return open_file(&f, dir, name, KEYFILE_P256, "public", e) != 0
+		       ? -1
+		       : close_file(&f, p256_der_read_public(out, &f.pem, e), e);
+}
+
+int keyfile_load_p256_private(int dir, const char *name, struct p256_pair *out, struct err *e)
+{
+	struct key_file f;
+
+	return open_file(&f, dir, name, KEYFILE_P256, "private", e) != 0
+		       ? -1
+		       : close_file(&f, p256_der_read_private(out, &f.pem, e), e);
 }
 
 /* --- fingerprints --- */

@@ -15,12 +15,18 @@ run() {
 }
 mode() { stat -c %a "$1"; }
 public_of() { openssl pkey -in "$1" -pubout 2>/dev/null; }
-# pair DIR NAME: the two halves are whole and belong together; NAME_x25519 is the other kind
+# pair DIR NAME: the two halves are whole and belong together; NAME_x25519 and NAME_p256 are the other kinds
 pair() { [ -s "$1/$2_public.pem" ] && [ "$(public_of "$1/$2_private.pem")" = \
 	"$(cat "$1/$2_public.pem")" ]; }
-pairs() { pair "$1" "$2" && pair "$1" "$2_x25519"; }
+pairs() { pair "$1" "$2" && pair "$1" "$2_x25519" && pair "$1" "$2_p256"; }
 fingerprint_of() { # FILE: as openssl sees a public key
 	openssl pkey -pubin -in "$1" -outform DER | openssl dgst -sha256 -binary | base64 | tr -d =
+}
+ssh_fingerprint_of() { # FILE: as ssh-keygen -l prints it (RFC 5656 3.1)
+	{
+		printf '\0\0\0\023ecdsa-sha2-nistp256\0\0\0\010nistp256\0\0\0\101'
+		openssl pkey -pubin -in "$1" -outform DER | tail -c 65
+	} | openssl dgst -sha256 -binary | base64 | tr -d =
 }
 leftovers() { find "$1" ! -name '*_public.pem' ! -name '*_private.pem' -type f; }
 
@@ -49,12 +55,21 @@ run "$SMTP361" keygen -d k plain
 like "2048 bits is the default" "$(cat o)" '^plain: RSA 2048 '
 is "a line for each kind tells what was done, with the fingerprint of its SPKI" "$(cat o)" \
 	"plain: RSA 2048 SHA256:$(fingerprint_of k/plain_public.pem) (made)
-plain: X25519 SHA256:$(fingerprint_of k/plain_x25519_public.pem) (made)"
+plain: X25519 SHA256:$(fingerprint_of k/plain_x25519_public.pem) (made)
+plain: P-256 SHA256:$(ssh_fingerprint_of k/plain_p256_public.pem) (made)"
 like "keygen tells the next step on stderr" "$(cat e)" 'plain_public\.pem'
 like "... for the X25519 keys too" "$(cat e)" 'plain_x25519_public\.pem'
 ok "two runs make two keys" must_fail 1 cmp -s k/plain_private.pem k/u2048_private.pem
 ok "... of each kind" must_fail 1 cmp -s k/plain_x25519_private.pem k/u2048_x25519_private.pem
 
+ok "the P-256 halves belong together" pair k plain_p256
+is "the P-256 private key is 0600, the public one 0644" \
+	"$(mode k/plain_p256_private.pem) $(mode k/plain_p256_public.pem)" "600 644"
+openssl pkey -in k/plain_p256_private.pem >theirs
+ok "openssl writes our P-256 private key as we do" cmp theirs k/plain_p256_private.pem
+openssl pkey -pubin -in k/plain_p256_public.pem >theirs
+ok "... and our public one" cmp theirs k/plain_p256_public.pem
+ok "the P-256 private key is sound to openssl" openssl pkey -in k/plain_p256_private.pem -check -noout
 ok "the X25519 halves belong together" pair k plain_x25519
 is "the X25519 private key is 0600, the public one 0644" \
 	"$(mode k/plain_x25519_private.pem) $(mode k/plain_x25519_public.pem)" "600 644"
@@ -82,6 +97,11 @@ like "... and what every user needs" "$(cat e)" 'server_x25519_public\.pem.*user
 run "$SMTP361" keygen -d only --only rsa server
 is "--only rsa makes the other" "$RC $(ls only | wc -l)" "0 4"
 like "... tells one line" "$(cat o)" '^server: RSA 2048 SHA256:[A-Za-z0-9+/]{43} \(made\)$'
+run "$SMTP361" keygen -d only --only p256 server
+is "--only p256 makes the third, for the server, too" "$RC $(ls only | wc -l)" "0 6"
+like "... tells one line" "$(cat o)" '^server: P-256 SHA256:[A-Za-z0-9+/]{43} \(made\)$'
+run "$SMTP361" keygen -d only --only p256 dora
+like "... and how members get to know it" "$(cat e)" 'next: smtp361 members publish'
 is "nothing else is left in these folders" "$(leftovers k)$(leftovers only)" ""
 for mask in 000 077; do
 	(umask $mask && "$SMTP361" keygen -d k "m$mask" >/dev/null 2>&1)
@@ -94,22 +114,23 @@ done
 mkdir all
 run "$SMTP361" keygen -d all --all
 is "--all ends with 0" "$RC" 0
-is "--all makes the server's and five clients' pairs" "$(ls all)" "$(
+is "--all makes the server's and five clients' pairs" "$(ls all | LC_ALL=C sort)" "$(
 	for name in client1 client2 client3 client4 client5 server; do
+		[ $name = server ] || printf "${name}_%s.pem\n" p256_private p256_public
 		for half in private public x25519_private x25519_public; do
 			echo ${name}_$half.pem
 		done
 	done
 )"
-is "--all makes twelve different keys" \
-	"$(sha256sum all/*_private.pem | cut -c 1-64 | sort -u | wc -l)" 12
+is "--all makes seventeen different keys" \
+	"$(sha256sum all/*_private.pem | cut -c 1-64 | sort -u | wc -l)" 17
 sums=$(sha256sum all/*.pem)
 run "$SMTP361" keygen -d all --all
 is "--all again is refused with 73" "$RC" 73
 is "--all again changes nothing" "$(sha256sum all/*.pem)" "$sums"
 mkdir two
 run "$SMTP361" keygen -d two alice bob
-is "two names make two pairs of each kind" "$RC $(ls two | wc -l)" "0 8"
+is "two names make two pairs of each kind" "$RC $(ls two | wc -l)" "0 12"
 
 # --- what exists ---
 
@@ -129,9 +150,10 @@ is "... and no other half is put beside it" "$(ls half)" plain_public.pem
 run "$SMTP361" keygen -d k --force plain
 is "--force replaces a pair" "$RC" 0
 ok "... both halves of it" pair k plain
-ok "... of either kind" pair k plain_x25519
+ok "... of each kind" pairs k plain
 is "... and says so" "$(sed 's/SHA256:[^ ]*/F/' o)" "plain: RSA 2048 F (replaced)
-plain: X25519 F (replaced)"
+plain: X25519 F (replaced)
+plain: P-256 F (replaced)"
 ok "... by another" must_fail 1 cmp -s away.pem k/plain_public.pem
 is "... with the same modes" "$(mode k/plain_private.pem) $(mode k/plain_public.pem)" "600 644"
 
@@ -140,40 +162,47 @@ mkdir kinds && "$SMTP361" keygen -d kinds --only rsa a >o 2>&1
 line=$(sed -n 's/ (made)$//p' o)
 sums=$(sha256sum kinds/a_*.pem)
 run "$SMTP361" keygen -d kinds a
-is "an RSA pair is kept, and the X25519 pair made" "$RC $(cat o)" "0 $line (kept)
-a: X25519 SHA256:$(fingerprint_of kinds/a_x25519_public.pem) (made)"
-ok "... the RSA pair as it was" test "$sums" = "$(sha256sum kinds/a_p*.pem)"
-ok "... and both pairs are whole" pairs kinds a
+is "an RSA pair is kept, and the others made" "$RC $(cat o)" "0 $line (kept)
+a: X25519 SHA256:$(fingerprint_of kinds/a_x25519_public.pem) (made)
+a: P-256 SHA256:$(ssh_fingerprint_of kinds/a_p256_public.pem) (made)"
+ok "... the RSA pair as it was" test "$sums" = "$(sha256sum kinds/a_p[ru]*.pem)"
+ok "... and all pairs are whole" pairs kinds a
+rm kinds/a_p256_*.pem
 run "$SMTP361" keygen -d kinds a
-like "both pairs there: refused with 73, and the hint" "$RC $(cat e)" '^73 .*a_private\.pem: it exists'
+is "where the P-256 pair alone is missing, it is made" "$RC $(sed 's/SHA256:[^ ]*/F/' o | tr '\n' ' ')" \
+	"0 a: RSA 2048 F (kept) a: X25519 F (kept) a: P-256 F (made) "
+run "$SMTP361" keygen -d kinds a
+like "all pairs there: refused with 73, and the hint" "$RC $(cat e)" '^73 .*a_private\.pem: it exists'
 ok "... which is --force" grep -q '^hint: --force replaces the pair' e
 ok "... and no line was printed" test ! -s o
-for kind in rsa x25519; do
+for kind in rsa p256 x25519; do
 	run "$SMTP361" keygen -d kinds --only $kind a
 	is "--only $kind of a pair that exists: 73" "$RC$(cat o)" 73
 done
 like "... naming its file" "$(cat e)" 'a_x25519_private\.pem: it exists'
 sums=$(sha256sum kinds/a_x*.pem)
-rm kinds/a_p*.pem
+rm kinds/a_p*.pem && cp -p k/plain_p256_private.pem kinds/a_p256_private.pem &&
+	cp -p k/plain_p256_public.pem kinds/a_p256_public.pem
 run "$SMTP361" keygen -d kinds a
-is "an X25519 pair is kept, and the RSA pair made" "$RC $(sed 's/SHA256:[^ ]*/F/' o)" \
+is "X25519 and P-256 pairs are kept, and the RSA pair made" "$RC $(sed 's/SHA256:[^ ]*/F/' o)" \
 	"0 a: X25519 F (kept)
+a: P-256 F (kept)
 a: RSA 2048 F (made)"
 ok "... the X25519 pair as it was" test "$sums" = "$(sha256sum kinds/a_x*.pem)"
-rm kinds/a_public.pem kinds/a_x25519_public.pem
+rm kinds/a_public.pem kinds/a_x25519_public.pem kinds/a_p256_public.pem
 run "$SMTP361" keygen -d kinds a
-is "halves of both kinds are completed" "$RC $(grep -c '(public half made from' o)" "0 2"
-ok "... both" pairs kinds a
+is "halves of all kinds are completed" "$RC $(grep -c '(public half made from' o)" "0 3"
+ok "... all" pairs kinds a
 rsa=$(sha256sum kinds/a_p*.pem)
 run "$SMTP361" keygen -d kinds --force --only x25519 a
 is "--force --only x25519 replaces that pair" "$RC $(sed 's/SHA256:[^ ]*/F/' o)" \
 	"0 a: X25519 F (replaced)"
 ok "... by another" test "$sums" != "$(sha256sum kinds/a_x*.pem)"
-is "... and touches no RSA key" "$(sha256sum kinds/a_p*.pem)" "$rsa"
-mv kinds/a_private.pem kinds/a_x25519_private.pem . && rm kinds/a_public.pem
+is "... and touches no other key" "$(sha256sum kinds/a_p*.pem)" "$rsa"
+mv kinds/a_private.pem kinds/a_x25519_private.pem . && rm kinds/a_public.pem kinds/a_p256_*.pem
 run "$SMTP361" keygen -d kinds a
 like "an X25519 public key alone is refused with 73" "$RC $(cat e)" '^73 .*a_x25519_public\.pem'
-is "... and no RSA pair is made beside it" "$(ls kinds)" a_x25519_public.pem
+is "... and no pair is made beside it" "$(ls kinds)" a_x25519_public.pem
 
 run "$SMTP361" keygen -d k twice twice
 is "the same name twice is refused the second time" "$RC" 73
@@ -233,11 +262,11 @@ if mount_small 64k; then
 	ok "... that pair is whole" pair small a
 	is "... and nothing is left over of the other" "$(ls -A small | tr '\n' ' ')" \
 		"a_private.pem a_public.pem filler "
-	truncate -s 49152 small/filler
+	truncate -s 40960 small/filler
 	run "$SMTP361" keygen -d small a
-	is "with room again the other is made" "$RC $(sed 's/.*SHA256:[^ ]*//' o | tr '\n' ' ')" \
-		"0  (kept)  (made) "
-	ok "... and both pairs are whole" pairs small a
+	is "with room again the others are made" "$RC $(sed 's/.*SHA256:[^ ]*//' o | tr '\n' ' ')" \
+		"0  (kept)  (made)  (made) "
+	ok "... and all pairs are whole" pairs small a
 	umount "$ROOM" && ROOM=
 else
 	skip "a full disk: 75" "no tmpfs can be mounted"
@@ -256,19 +285,22 @@ legal() {
 	[ ! -e "$public" ] || pair "$1" "$2" || { echo "two halves of different keys"; return 1; }
 }
 
-# after_kill DIR NAME: are the states of both kinds legal, and does the next keygen complete them?
+# after_kill DIR NAME: are the states of all kinds legal, and does the next keygen complete them?
 after_kill() {
-	legal "$1" "$2" && legal "$1" "$2_x25519" || return 1
+	legal "$1" "$2" && legal "$1" "$2_x25519" && legal "$1" "$2_p256" || return 1
 	[ -n "$(ls -A "$1")" ] || return 0 # nothing was made; to make it then is no news, and slow
 	want=0
-	[ ! -e "$1/$2_public.pem" ] || [ ! -e "$1/$2_x25519_public.pem" ] || want=73
+	[ ! -e "$1/$2_public.pem" ] || [ ! -e "$1/$2_x25519_public.pem" ] ||
+		[ ! -e "$1/$2_p256_public.pem" ] || want=73
 	must_fail $want "$SMTP361" keygen -d "$1" "$2" || return 1
 	pairs "$1" "$2" || { echo "the next keygen left no pairs"; return 1; }
 	[ -z "$(leftovers "$1")" ] || { echo "left over: $(leftovers "$1")"; return 1; }
 }
 
-# kill_keygen BEFORE OPTION...: kill -9 at every file-system call of a keygen in a folder that is a
-# copy of BEFORE
+# kill_keygen BEFORE OPTION...: kill -9 at every other file-system call of a keygen, at each with
+# CRASH=all, in a folder that is a copy of BEFORE
+STEP=2
+[ "${CRASH:-}" != all ] || STEP=1
 kill_keygen() {
 	before=$1 points=0 bad=''
 	shift
@@ -285,7 +317,7 @@ kill_keygen() {
 			[ "$rc" = 137 ] || break
 			points=$((points + 1))
 			why=$(after_kill victim a 2>&1) || bad="$bad$call $n: $why; "
-			n=$((n + 1))
+			n=$((n + STEP))
 		done
 		[ "$rc" = 0 ] || bad="$bad$call $n: exit $rc; "
 	done
@@ -692,7 +724,7 @@ for f in xbad/*.private.pem; do
 		"$SMTP361" keygen -d x25519/k a
 	is "... and makes nothing" "$(ls x25519/k)" a_x25519_private.pem
 	case $what in
-	RSA* | EC* | X448 | Ed*) ok "... naming its kind" grep -q "no X25519 key: it is ${what%-*}\$" e ;;
+	RSA* | EC* | X448 | Ed*) ok "... naming its kind" grep -q "no X25519 key: it is ${what%-*}" e ;;
 	3?-bytes) ok "... counting it" grep -q "has ${what%-bytes} bytes, not 32" e ;;
 	encrypted) ok "... with the cure" grep -q 'hint: take its passphrase off' e ;;
 	esac
@@ -704,7 +736,7 @@ for f in xbad/*.public.pem; do
 		"$SMTP361" keygen -d x25519/k a
 	is "... and makes nothing" "$(ls x25519/k | wc -l)" 2
 	case $what in
-	RSA* | EC* | X448 | Ed*) ok "... naming its kind" grep -q "no X25519 key: it is ${what%-*}\$" e ;;
+	RSA* | EC* | X448 | Ed*) ok "... naming its kind" grep -q "no X25519 key: it is ${what%-*}" e ;;
 	3?-bytes) ok "... counting it" grep -q "has ${what%-bytes} bytes, not 32" e ;;
 	zeros | low-order) ok "... saying why" grep -q 'is of low order' e ;;
 	esac

@@ -290,6 +290,34 @@ static void x25519_halves(void **state)
 	assert_int_equal(count_names("."), 2);
 }
 
+static void x25519_imported(void **state)
+{
+	struct x25519_pair pairs[2], found;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(pairs); i++) {
+		assert_int_equal(x25519_generate(&pairs[i], &e), 0);
+	}
+	assert_int_equal(keyfile_import_x25519(folder.fd, "ada", &pairs[0], false, &made, &e), 0);
+	assert_int_equal(made, KEYFILE_GENERATED);
+	memcpy(point, pairs[0].public, sizeof point);
+	assert_x25519_pair("ada");
+	assert_refused(keyfile_import_x25519(folder.fd, "ada", &pairs[1], false, &made, &e), e,
+		EX_CANTCREAT);
+	assert_int_equal(unlinkat(folder.fd, "ada_x25519_public.pem", 0), 0);
+	/* it would not be the private half's */
+	assert_refused(keyfile_import_x25519(folder.fd, "ada", &pairs[1], false, &made, &e), e,
+		EX_CANTCREAT);
+	assert_int_equal(keyfile_load_x25519_private(folder.fd, "ada", &found, &e), 0);
+	assert_memory_equal(&found, &pairs[0], sizeof found);
+	assert_int_equal(keyfile_import_x25519(folder.fd, "ada", &pairs[1], true, &made, &e), 0);
+	assert_int_equal(made, KEYFILE_REPLACED);
+	memcpy(point, pairs[1].public, sizeof point);
+	assert_x25519_pair("ada");
+	assert_int_equal(keyfile_load_x25519_private(folder.fd, "ada", &found, &e), 0);
+	assert_memory_equal(&found, &pairs[1], sizeof found);
+}
+
 /* The two kinds of a name know nothing of each other, but where a name could feign a kind. */
 static void kinds_apart(void **state)
 {
@@ -335,7 +363,8 @@ static void states_looked_at(void **state)
 	static const struct {
 		const char *private, *public;
 	} files[KEYFILE_KINDS] = {[KEYFILE_RSA] = {"a_private.pem", "a_public.pem"},
-		[KEYFILE_X25519] = {"a_x25519_private.pem", "a_x25519_public.pem"}};
+		[KEYFILE_X25519] = {"a_x25519_private.pem", "a_x25519_public.pem"},
+		[KEYFILE_P256] = {"a_p256_private.pem", "a_p256_public.pem"}};
 	enum keyfile_state found;
 
 	(void)state;
@@ -440,6 +469,8 @@ int main(void)
 			x25519_made),
 		T_FOLDER("an X25519 private half alone is completed, a public one left alone",
 			x25519_halves),
+		T_FOLDER("an X25519 pair made elsewhere is taken, and replaces none by itself",
+			x25519_imported),
 		T_FOLDER("the kinds of a name do not meet, and no name feigns a kind", kinds_apart),
 		T_FOLDER("each state on disk is told, and what a killed writer left removed",
 			states_looked_at),
