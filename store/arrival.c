@@ -99,7 +99,7 @@ int arrival_sort(const struct buf *records, const struct buf *places, enum arriv
 			h->unsettled_from = image->n;
 		}
 		h->usage.messages++;
-		h->usage.bytes += all[i].file.bytes;
+		h->usage.bytes += mailbox_counts(all[i].chars, all[i].file.bytes);
 		if (index_encode(image, &all[i]) != 0) {
 			goto out;
 		}

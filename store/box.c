@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "../crypto/file.h"
 #include "hints.h"
@@ -39,6 +40,21 @@ void box_folder_time(const struct box *b, struct index_head *h)
 		h->mtime_s = (uint64_t)st.st_mtim.tv_sec;
 		h->mtime_ns = (uint32_t)st.st_mtim.tv_nsec;
 	}
+}
+
+void box_stamp(const struct box *b, struct index_head *h)
+{
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {0}};
+
+	if (clock_gettime(CLOCK_REALTIME, &times[1]) == 0) {
+		(void)futimens(b->dir, times); /* else by the clock's ticks, as it is */
+	}
+	box_folder_time(b, h);
+}
+
+bool box_same_time(const struct index_head *a, const struct index_head *b)
+{
+	return a->mtime_s == b->mtime_s && a->mtime_ns == b->mtime_ns;
 }
 
 struct index_file box_file(const struct stat *st)
@@ -102,7 +118,7 @@ bool box_is_sound(const struct box *b, const struct box_scan *scan, struct index
 
 	box_folder_time(b, &now);
 	return index_read_head(&b->ix, head) == 0 && !head->dirty && head->epoch == scan->epoch &&
-	       head->mtime_s == now.mtime_s && head->mtime_ns == now.mtime_ns;
+	       box_same_time(head, &now);
 }
 
 bool box_is_current(const struct box *b, const struct box_scan *scan, struct index_head *head)
@@ -146,22 +162,31 @@ int box_locate(struct box *b, const struct mailbox_ref *ref, struct buf *scratch
 	return index_find(&b->ix, ref, scratch, r, e);
 }
 
-void box_write_hints(const struct box *b, const struct buf *image)
+/* How many messages .ids is to hold; 0: they are too few. */
+static uint64_t count_for_hints(const struct buf *image)
 {
-	struct hints_new n;
 	struct index_record r;
 	uint64_t count = 0;
 	size_t at = INDEX_HEAD;
-	int rc;
 
 	while (index_next(image, &at, &r) > 0) {
 		count += r.state == INDEX_LIVE ? 1 : 0;
 	}
-	if (count < BOX_HINTS_FROM) {
+	return count < BOX_HINTS_FROM ? 0 : count;
+}
+
+void box_write_hints(const struct box *b, const struct buf *image)
+{
+	struct hints_new n;
+	struct index_record r;
+	uint64_t count = count_for_hints(image);
+	size_t at = INDEX_HEAD;
+	int rc;
+
+	if (count == 0) {
 		return;
 	}
 	rc = hints_begin(&n, b->dir, count);
-	at = INDEX_HEAD;
 	while (rc == 0 && index_next(image, &at, &r) > 0) {
 		if (r.state == INDEX_LIVE) {
 			hints_add(&n, r.id, r.offset);
@@ -170,15 +195,34 @@ void box_write_hints(const struct box *b, const struct buf *image)
 	(void)hints_finish(&n, rc == 0);
 }
 
-/* --- the whole index anew --- */
+/* .ids, whose making changes the folder, too: its time, which is the one in head, is noted anew.
+ * Did nobody else change it meanwhile? */
+static bool write_hints_alone(const struct box *b, struct index_head *head, const struct buf *image)
+{
+	struct index_head now = {0};
+	struct notices notices;
+	unsigned names;
+	bool alone;
+
+	notices_open(&notices);
+	notices_begin(&notices, b->dir);
+	box_folder_time(b, &now);
+	alone = box_same_time(&now, head);
+	box_write_hints(b, image);
+	if (alone) {
+		box_stamp(b, head);
+	}
+	/* where nobody tells, the time has to do: each look would be the first of two, for ever */
+	alone = alone && (!notices_end(&notices, &names) || names == 0);
+	notices_close(&notices);
+	return alone;
+}
 
 /* Write it in place, the header last: a crash between leaves none that is sound. What fails here is
  * a cache; the listing goes on with the image in memory. */
 bool box_write_back(
 	const struct box *b, struct index_head *head, const struct buf *image, bool clean)
 {
-	struct index_head now = {0};
-
 	if (b->ix.fd < 0 || !b->ix.writable) {
 		return false;
 	}
@@ -186,11 +230,6 @@ bool box_write_back(
 						   image->n - INDEX_HEAD, INDEX_HEAD) != 0) {
 		return false;
 	}
-	box_folder_time(b, &now);
-	box_write_hints(b, image);
-	if (now.mtime_s == head->mtime_s && now.mtime_ns == head->mtime_ns) {
-		box_folder_time(b, head); /* else somebody changed the folder since the look */
-	}
-	head->dirty = !clean;
+	head->dirty = !clean || (count_for_hints(image) > 0 && !write_hints_alone(b, head, image));
 	return index_write_head(&b->ix, head, NULL) == 0;
 }

@@ -8,6 +8,7 @@
 
 #include "index.h"
 #include "journal.h"
+#include "notices.h"
 
 struct box {
 	int dir;
@@ -42,6 +43,11 @@ int box_check_writable(const struct box *b, struct err *e);
 
 /* The modification time of the folder, for the index's header. */
 void box_folder_time(const struct box *b, struct index_head *h);
+/* The same, of a moment that is the folder's alone. The kernel's clock ticks every few
+ * milliseconds: a file that somebody else makes within the tick of our change would leave the
+ * folder with the time that was noted. The caller holds the exclusive lock. */
+void box_stamp(const struct box *b, struct index_head *h);
+bool box_same_time(const struct index_head *a, const struct index_head *b);
 /* Does the index tell what is in the folder and the journal? The caller holds its lock. *head is
  * read. */
 bool box_is_current(const struct box *b, const struct box_scan *scan, struct index_head *head);
@@ -134,9 +140,16 @@ int box_remove(struct box *b, const struct box_found *found, struct journal *j,
  * call. 0, 1 when the journal does not know it any more, or -1. */
 typedef int box_maker(void *arg, const struct index_record *r, struct box_source *from,
 	struct stat *st, struct err *e);
-/* Make files of some of the messages of this segment (at most `most`). *handled grows by those, and
- * by those that were removed before. 1: there may be more; 0; or -1. */
-int box_settle(struct box *b, const struct box_scan *scan, uint64_t segment, unsigned most,
-	box_maker *make, void *arg, size_t *handled, struct err *e);
+struct box_settling {
+	uint64_t segment; /* whose messages become files, */
+	unsigned most;    /* at one call; all else are the caller's: */
+	box_maker *make;
+	void *arg;
+	struct notices *notices;
+	size_t handled; /* grows by each message, and by each that was removed before */
+};
+/* Make files of some messages. 1: there may be more; 0; or -1. */
+int box_settle(
+	struct box *b, const struct box_scan *scan, struct box_settling *what, struct err *e);
 
 #endif

@@ -12,7 +12,7 @@
 struct edit {
 	struct index_head head;
 	bool sound;       /* there is one; else the index is not believed anyway */
-	bool was_current; /* the folder's time was the one recorded: nobody else changed it */
+	bool was_current; /* the folder's time is the one noted: nobody else changed it */
 };
 
 /* Mark the index dirty: a crash from here on makes the next listing look at the folder. The lock
@@ -31,20 +31,33 @@ static int edit_begin_locked(struct box *b, struct edit *ed, struct err *e)
 		return 0;
 	}
 	box_folder_time(b, &now);
-	ed->was_current = !ed->head.dirty && ed->head.mtime_s == now.mtime_s &&
-			  ed->head.mtime_ns == now.mtime_ns;
+	ed->was_current = !ed->head.dirty && box_same_time(&ed->head, &now);
 	ed->head.dirty = true;
 	return index_write_head(&b->ix, &ed->head, e) == 0 ? 0
 							   : err_prefix(e, "mailbox %s", b->user);
 }
 
-/* The pair agrees again. Where somebody else's change was seen, the old time stays and tells it. */
-static void edit_end_locked(struct box *b, struct edit *ed)
+/* Just ahead of a change of the folder: has somebody else changed it since its time was noted? */
+static void edit_look(const struct box *b, struct edit *ed)
+{
+	struct index_head now = {0};
+
+	box_folder_time(b, &now);
+	ed->was_current = ed->was_current && box_same_time(&ed->head, &now);
+}
+
+/* Just behind it; a change of somebody else's from here on is seen next time. */
+static void edit_stamp(const struct box *b, struct edit *ed)
 {
 	if (ed->was_current) {
-		box_folder_time(b, &ed->head);
-		ed->head.dirty = false;
+		box_stamp(b, &ed->head);
 	}
+}
+
+/* The pair agrees again. Where somebody else's change was seen, the index stays dirty. */
+static void edit_finish(struct box *b, struct edit *ed)
+{
+	ed->head.dirty = !ed->was_current;
 	if (ed->sound) {
 		(void)index_write_head(
 			&b->ix, &ed->head, NULL); /* else dirty: looked at next time */
@@ -74,7 +87,7 @@ static int edit_begin(struct box *b, struct edit *ed, struct err *e)
 
 static void edit_end(struct box *b, struct edit *ed)
 {
-	edit_end_locked(b, ed);
+	edit_finish(b, ed);
 	index_unlock(&b->ix);
 }
 
@@ -83,7 +96,7 @@ static void uncount(struct index_head *head, const struct index_record *r)
 {
 	if (r->offset < head->counted_to && head->usage.messages > 0) {
 		head->usage.messages--;
-		head->usage.bytes -= r->file.bytes;
+		head->usage.bytes -= mailbox_counts(r->chars, r->file.bytes);
 	}
 }
 
@@ -210,8 +223,10 @@ int box_put(struct box *b, const struct box_source *from, const struct mailbox_m
 	if (edit_begin(b, &ed, e) != 0) {
 		return -1;
 	}
+	edit_look(b, &ed);
 	rc = link_free_name(b, from, &r, 1, e);
 	if (rc == 0) {
+		edit_stamp(b, &ed);
 		rc = index_append(&b->ix, &r, where, e);
 		if (rc != 0) {
 			index_name(&r, name);
@@ -227,22 +242,28 @@ int box_put(struct box *b, const struct box_source *from, const struct mailbox_m
 
 struct settling {
 	struct box *b;
+	struct box_settling *what;
 	struct edit ed;
-	uint64_t segment;
-	box_maker *make;
-	void *arg;
 	struct last_name last;
 	struct hints hints;
 	bool wants_hints; /* .ids is too small, or not there */
-	size_t handled;   /* messages of the segment: made, or removed before */
+	unsigned linked;  /* files made */
 };
+
+/* Settling takes long: does the kernel tell of our changes of the folder, and of no other one? */
+static bool only_ours(const struct settling *s)
+{
+	unsigned names;
+
+	return notices_end(s->what->notices, &names) && names == s->linked;
+}
 
 static int settle_one(struct settling *s, struct index_record *r, struct err *e)
 {
 	struct box_source from;
 	struct stat st;
 	uint32_t first = 1;
-	int rc = s->make(s->arg, r, &from, &st, e);
+	int rc = s->what->make(s->what->arg, r, &from, &st, e);
 
 	if (rc < 0) {
 		return -1;
@@ -257,6 +278,7 @@ static int settle_one(struct settling *s, struct index_record *r, struct err *e)
 	if (link_free_name(s->b, &from, r, first, e) != 0) {
 		return -1;
 	}
+	s->linked++;
 	s->last.r = *r;
 	s->last.known = true;
 	r->state = INDEX_LIVE;
@@ -269,7 +291,7 @@ static int settle_one(struct settling *s, struct index_record *r, struct err *e)
 }
 
 /* Some messages from the first that may have no file. 1, 0 or -1. */
-static int settle_some(struct settling *s, unsigned most, struct buf *image, struct err *e)
+static int settle_some(struct settling *s, struct buf *image, struct err *e)
 {
 	uint64_t base = s->ed.head.unsettled_from, stop = UINT64_MAX;
 	struct index_record r;
@@ -281,7 +303,7 @@ static int settle_some(struct settling *s, unsigned most, struct buf *image, str
 	if (index_load_from(&s->b->ix, base, image, e) != 0) {
 		return -1;
 	}
-	while (rc == 0 && made < most) {
+	while (rc == 0 && made < s->what->most) {
 		size_t here = at;
 		int got = index_next(image, &at, &r);
 		if (got <= 0) {
@@ -290,17 +312,17 @@ static int settle_some(struct settling *s, unsigned most, struct buf *image, str
 			break;
 		}
 		if (r.state != INDEX_JOURNAL) {
-			bool removed = r.state == INDEX_DEAD && r.file.inode == s->segment;
-			s->handled += removed ? 1 : 0;
+			bool removed = r.state == INDEX_DEAD && r.file.inode == s->what->segment;
+			s->what->handled += removed ? 1 : 0;
 			continue;
 		}
 		r.offset = base + here;
-		if (r.file.inode != s->segment) {
+		if (r.file.inode != s->what->segment) {
 			stop = stop == UINT64_MAX ? r.offset : stop;
 			continue;
 		}
 		rc = settle_one(s, &r, e);
-		s->handled += rc == 0 ? 1 : 0;
+		s->what->handled += rc == 0 ? 1 : 0;
 		made++;
 		if (rc != 0) { /* its file may be there: look before another one is made */
 			s->ed.was_current = false;
@@ -308,13 +330,12 @@ static int settle_some(struct settling *s, unsigned most, struct buf *image, str
 		}
 	}
 	s->ed.head.unsettled_from = stop != UINT64_MAX ? stop : base + at;
-	return rc != 0 ? -1 : made == most ? 1 : 0;
+	return rc != 0 ? -1 : made == s->what->most ? 1 : 0;
 }
 
-int box_settle(struct box *b, const struct box_scan *scan, uint64_t segment, unsigned most,
-	box_maker *make, void *arg, size_t *handled, struct err *e)
+int box_settle(struct box *b, const struct box_scan *scan, struct box_settling *what, struct err *e)
 {
-	struct settling s = {.b = b, .segment = segment, .make = make, .arg = arg};
+	struct settling s = {.b = b, .what = what};
 	struct index_head head;
 	struct buf image = {0};
 	int rc = 0;
@@ -331,19 +352,23 @@ int box_settle(struct box *b, const struct box_scan *scan, uint64_t segment, uns
 		errno = b->ix.why != 0 ? b->ix.why : EAGAIN; /* somebody changes it */
 		rc = err_sys(e, EX_TEMPFAIL, "cannot write the index of mailbox %s", b->user);
 	}
+	notices_begin(what->notices, b->dir); /* ahead of the look at the folder's time */
 	rc = rc == 0 ? edit_begin_locked(b, &s.ed, e) : rc;
 	if (rc == 0) {
 		hints_open(&s.hints, b->dir);
-		rc = settle_some(&s, most, &image, e);
+		rc = settle_some(&s, &image, e);
 		hints_close(&s.hints);
 		if (rc == 0 && s.wants_hints && index_load(&b->ix, &image, NULL) == 0) {
 			box_write_hints(b, &image);
 		}
-		edit_end_locked(b, &s.ed);
+		edit_stamp(b, &s.ed);
+		s.ed.was_current = only_ours(&s) && s.ed.was_current;
+		edit_finish(b, &s.ed);
+	} else {
+		(void)only_ours(&s);
 	}
 	index_unlock(&b->ix);
 	buf_free(&image);
-	*handled += s.handled;
 	return rc;
 }
 
@@ -408,7 +433,9 @@ int box_remove(struct box *b, const struct box_found *found, struct journal *j,
 	if (rc == 0 || (rc > 0 && r.state == INDEX_DEAD)) {
 		rc = err_set(e, EX_NOINPUT, "the message is no longer in mailbox %s", b->user);
 	} else if (rc > 0) {
+		edit_look(b, &ed);
 		rc = r.state == INDEX_LIVE ? unlink_file(b, &r, e) : 0;
+		edit_stamp(b, &ed);
 		rc = rc == 0 ? index_set_state(&b->ix, r.offset, INDEX_DEAD, e) : rc;
 		if (rc == 0) {
 			uncount(&ed.head, &r);

@@ -219,6 +219,7 @@ static int check_limit(struct delivery *dl, size_t i, struct err *e)
 {
 	const struct mailbox_usage *limit = &dl->v->limits[i];
 	const char *user = dl->v->to->names[i];
+	const uint64_t bytes = mailbox_counts(dl->meta.chars, dl->meta.bytes);
 	struct mailbox_usage now;
 
 	if (files_usage(&dl->f->base, user, &now, e) != 0) {
@@ -229,13 +230,12 @@ static int check_limit(struct delivery *dl, size_t i, struct err *e)
 			"mailbox %s is full: it holds %llu of at most %llu messages", user,
 			(unsigned long long)now.messages, (unsigned long long)limit->messages);
 	}
-	if (limit->bytes > 0 &&
-		(now.bytes > limit->bytes || dl->meta.bytes > limit->bytes - now.bytes)) {
+	if (limit->bytes > 0 && (now.bytes > limit->bytes || bytes > limit->bytes - now.bytes)) {
 		return err_set(e, EX_TEMPFAIL,
 			"mailbox %s is full: it holds %llu of at most %llu bytes, and this message "
 			"has %llu",
 			user, (unsigned long long)now.bytes, (unsigned long long)limit->bytes,
-			(unsigned long long)dl->meta.bytes);
+			(unsigned long long)bytes);
 	}
 	return 0;
 }

@@ -62,7 +62,7 @@ static void describe_damaged(const char *name, const struct stat *st, struct mai
 	*meta = (struct mailbox_meta){.damaged = true,
 		.time_us = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000,
 		.source = "?"};
-	(void)escape_text(meta->title, sizeof meta->title, name, strlen(name), false);
+	(void)escape_text(meta->title, MAILBOX_TITLE_BYTES + 1, name, strlen(name), false);
 }
 
 /* What an open file is. 0, or -1 when the disk would not tell. */
@@ -79,7 +79,9 @@ static int describe_open(const struct box_scan *scan, int fd, const char *name, 
 		describe_damaged(name, st, meta);
 		return 0;
 	}
-	int agrees = content_agrees(fd, buf, MAILBOX_HEAD_MAX, content_at, meta->chars);
+	int agrees = (meta->chars & MAILBOX_COUNTED) != 0
+			     ? meta->bytes == (uint64_t)st->st_size
+			     : content_agrees(fd, buf, MAILBOX_HEAD_MAX, content_at, meta->chars);
 	if (agrees == 0) {
 		describe_damaged(name, st, meta);
 	}

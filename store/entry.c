@@ -116,7 +116,7 @@ static int get_delivered(struct entry *out, struct cursor *c)
 	out->meta.bytes = get_u64le(c);
 	if (id == NULL || once > 1 || out->to_n == 0 ||
 		get_text(c, source_n, USER_NAME_MAX, out->meta.source) != 0 ||
-		get_text(c, title_n, MAILBOX_TITLE_BYTES, out->meta.title) != 0) {
+		get_text(c, title_n, MAILBOX_TITLE_ROOM, out->meta.title) != 0) {
 		return -1;
 	}
 	memcpy(out->meta.id, id, MAILBOX_ID_BYTES);

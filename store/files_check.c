@@ -11,6 +11,7 @@
 #include "../crypto/file.h"
 #include "hints.h"
 #include "pending.h"
+#include "rest.h"
 
 struct folder {
 	struct check_finder f;
@@ -88,6 +89,7 @@ static void explain(const struct folder *fo, const char *name, int fd)
 {
 	struct mailbox_meta meta = {0};
 	struct utf8_counter count = {0};
+	struct stat st;
 	size_t content_at = 0;
 	ssize_t n = pread(fd, fo->text, MAILBOX_HEAD_MAX, 0);
 	off_t at = 0;
@@ -98,6 +100,14 @@ static void explain(const struct folder *fo, const char *name, int fd)
 	}
 	if (fo->describe(fo->text, (size_t)n, &meta, NULL, &content_at) != 0) {
 		check_tell(&fo->f, false, "%s has no header of a message", name);
+		return;
+	}
+	if ((meta.chars & MAILBOX_COUNTED) != 0) {
+		if (fstat(fd, &st) == 0 && (uint64_t)st.st_size != meta.bytes) {
+			check_tell(&fo->f, false, "%s has %llu bytes, and says that it has %llu",
+				name, (unsigned long long)st.st_size,
+				(unsigned long long)meta.bytes);
+		}
 		return;
 	}
 	for (at = (off_t)content_at; n > 0; at += n) {
@@ -137,6 +147,8 @@ static void look_at_hidden(const struct folder *fo, const char *name, const stru
 	} else if (strcmp(name, ".index.bad") == 0) {
 		check_tell(&fo->f, true, "%s is %s that stood in the place of .index", name,
 			check_kind(st));
+	} else if (strcmp(name, REST_OWNER) == 0 && S_ISREG(st->st_mode)) {
+		return; /* of mail at rest */
 	} else if (strcmp(name, HINTS_FILE ".new") == 0) {
 		check_tell(&fo->f, true, "%s was left by a crash, or is being written", name);
 	} else {
@@ -367,8 +379,7 @@ static int check_locked(struct folder *fo, struct err *e)
 	int rc;
 
 	box_folder_time(fo->b, &now);
-	fo->trusted = sound && !head.dirty && head.mtime_s == now.mtime_s &&
-		      head.mtime_ns == now.mtime_ns;
+	fo->trusted = sound && !head.dirty && box_same_time(&head, &now);
 	fo->of_this_life = fo->trusted && head.epoch == journal_epoch(fo->journal);
 	rc = pending_load(&fo->pending, fo->journal, fo->f.user, e);
 	rc = rc == 0 ? index_load(&fo->b->ix, &image, e) : rc;

@@ -213,7 +213,7 @@ static int decode(struct cursor *c, struct index_record *r)
 	r->title = (const char *)get_bytes(c, r->title_n);
 	r->name = (const char *)get_bytes(c, r->name_n);
 	if (c->failed || (size_t)(c->p - start) != n || r->source_n > USER_NAME_MAX ||
-		r->title_n > MAILBOX_TITLE_BYTES || r->name_n > 255 ||
+		r->title_n > MAILBOX_TITLE_ROOM || r->name_n > 255 ||
 		(r->state != INDEX_LIVE && r->state != INDEX_JOURNAL && r->state != INDEX_DEAD)) {
 		return -1;
 	}
@@ -352,7 +352,7 @@ int index_replace(const struct index *ix, const struct index_record *r, struct e
 
 void index_name(const struct index_record *r, char out[static NAME_MAX + 1])
 {
-	char source[USER_NAME_MAX + 1], title[MAILBOX_TITLE_BYTES + 1];
+	char source[USER_NAME_MAX + 1], title[MAILBOX_TITLE_ROOM + 1];
 
 	if (r->name_n > 0) {
 		memcpy(out, r->name, r->name_n);

@@ -30,7 +30,7 @@ enum {
 	INDEX_HEAD = 72,
 	INDEX_FIXED = 76,
 	INDEX_FILE_MAX = 1 << 30, /* bytes: millions of messages */
-	INDEX_RECORD_MAX = INDEX_FIXED + 32 + 400 + 255
+	INDEX_RECORD_MAX = INDEX_FIXED + USER_NAME_MAX + MAILBOX_TITLE_ROOM + 255
 };
 
 enum index_state {

@@ -208,7 +208,7 @@ static int count_tail(struct box *b, struct index_head *head, struct buf *image,
 	while ((rc = index_next(image, &at, &r)) > 0) {
 		if (r.state != INDEX_DEAD) {
 			head->usage.messages++;
-			head->usage.bytes += r.file.bytes;
+			head->usage.bytes += mailbox_counts(r.chars, r.file.bytes);
 		}
 	}
 	head->counted_to = base + at;
@@ -224,7 +224,7 @@ static void count_image(const struct buf *image, struct mailbox_usage *out)
 	*out = (struct mailbox_usage){0};
 	while (index_next(image, &at, &r) > 0) {
 		out->messages++;
-		out->bytes += r.file.bytes;
+		out->bytes += mailbox_counts(r.chars, r.file.bytes);
 	}
 }
 

@@ -27,8 +27,21 @@
 enum {
 	MAILBOX_ID_BYTES = 16,
 	MAILBOX_TITLE_BYTES = 400, /* 100 characters, the founding limit */
+	MAILBOX_TITLE_ROOM = 680,  /* what an engine that stands before another says in its place */
 	MAILBOX_HEAD_MAX = 65536   /* bytes of header lines: 1000 recipients fit */
 };
+
+/* An engine that stands before another one hands it texts that are no mail, and take more bytes
+ * than the mail in them. It sets this bit in `chars`; the others are the bytes that the message
+ * counts for, towards limits and in usage(). Its describe sets bytes, the length of the text, which
+ * is checked in place of the characters. */
+#define MAILBOX_COUNTED ((uint64_t)1 << 63)
+
+/* The bytes that a message counts for, whose text has so many. */
+static inline uint64_t mailbox_counts(uint64_t chars, uint64_t bytes)
+{
+	return (chars & MAILBOX_COUNTED) != 0 ? chars & ~MAILBOX_COUNTED : bytes;
+}
 
 struct mailbox_meta {
 	uint8_t id[MAILBOX_ID_BYTES];
@@ -38,7 +51,8 @@ struct mailbox_meta {
 	uint64_t index;  /* in the list by (time, id), from 1; set by listings */
 	bool damaged;    /* listed so that nobody misses it; it cannot be read */
 	char source[USER_NAME_MAX + 1];
-	char title[MAILBOX_TITLE_BYTES + 1]; /* UTF-8, no LF, CR or NUL */
+	/* UTF-8, no LF, CR or NUL; MAILBOX_TITLE_BYTES, but between two engines */
+	char title[MAILBOX_TITLE_ROOM + 1];
 };
 
 /* One message in one mailbox. `where` is the engine's hint, checked on use and never trusted: 0 is

@@ -363,7 +363,12 @@ int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, st
 	rs->b = b;
 	rs->scan = scan;
 	image->n = 0;
-	box_folder_time(b, &head); /* before the look: a later change is seen next time */
+	/* before the look: a later change is seen next time */
+	if (b->ix.fd >= 0 && b->ix.writable) {
+		box_stamp(b, &head);
+	} else {
+		box_folder_time(b, &head);
+	}
 	if (pending_load(&rs->pending, scan->journal, b->user, e) == 0 && load_known(rs, e) == 0 &&
 		take_folder(rs, e) == 0 && take_journal(rs, e) == 0 &&
 		(!rs->must_sync || file_sync(b->dir, b->user, e) == 0)) {

@@ -23,9 +23,11 @@ struct settling {
 	struct users_list users;   /* whose mailboxes the segment changes; sorted, each once */
 	struct users_list senders; /* who sent something under an id */
 	size_t users_cap, senders_cap;
-	size_t expected, handled; /* messages, in each mailbox once */
-	bool carried;             /* something could not be settled */
-	bool was_unsynced;        /* one before this made files, and did not come to sync them */
+	size_t expected; /* messages, in each mailbox once */
+	struct notices notices;
+	struct box_settling boxes;
+	bool carried;      /* something could not be settled */
+	bool was_unsynced; /* one before this made files, and did not come to sync them */
 	/* keys of the spool's names that are not needed any more: those that were made here, and
 	 * those of large messages, which what is carried over is made from */
 	struct buf spooled, large;
@@ -196,7 +198,7 @@ static int settle_box(struct settling *s, const char *user, struct err *e)
 		return -1;
 	}
 	while (rc > 0) {
-		rc = box_settle(&b, &s->f->scan, s->segment, AT_ONCE, make, s, &s->handled, e);
+		rc = box_settle(&b, &s->f->scan, &s->boxes, e);
 	}
 	spool_discard(&s->f->spool, &s->file);
 	box_close(&b);
@@ -320,7 +322,7 @@ static int settle_segment(struct settling *s, struct err *e)
 	f->shared->unsynced = true;
 	rc = journal_each(f->journal, s->segment, s->segment, look_at, s, e);
 	failed = rc == 0 ? settle_boxes(s, e) : 0;
-	if (rc == 0 && failed == 0 && s->handled < s->expected) {
+	if (rc == 0 && failed == 0 && s->boxes.handled < s->expected) {
 		/* an index that misses one must not be believed with what is to be forgotten */
 		suspect_users(s);
 		failed = settle_boxes(s, e);
@@ -354,7 +356,10 @@ static int settle_oldest(struct files *f, bool *carried, struct err *e)
 	int rc = journal_seal(f->journal, &s.segment, e);
 
 	if (rc == 0) {
+		notices_open(&s.notices);
+		s.boxes = (struct box_settling){s.segment, AT_ONCE, make, &s, &s.notices, 0};
 		rc = settle_segment(&s, e);
+		notices_close(&s.notices);
 		spool_discard(&f->spool, &s.file);
 		for (size_t i = 0; i < s.made_n && i < FEW; i++) {
 			if (s.made[i] >= 0) {

@@ -102,6 +102,7 @@ static const char *any_argon2(const struct users *u)
 	json_object_foreach(u->root, name, account)
 	{
 		phc = users_argon2(account);
+		phc = phc != NULL ? phc : users_smtp_argon2(account);
 		if (phc != NULL) {
 			return phc;
 		}
@@ -109,12 +110,12 @@ static const char *any_argon2(const struct users *u)
 	return NULL;
 }
 
-/* own: the account's password counts. Otherwise the same is computed, for nothing. */
-static int check_password(const struct users *u, const json_t *account, bool own,
-	const struct users_login *l, bool *ok, struct err *e)
+/* phc_text: the Argon2id string that counts; NULL: there is none, or the account is plain. own: the
+ * account's password counts. Otherwise the same is computed, for nothing. */
+static int check_password(const struct users *u, const json_t *account, const char *phc_text,
+	bool own, const struct users_login *l, bool *ok, struct err *e)
 {
 	const char *plain = json_is_string(account) ? json_string_value(account) : "";
-	const char *phc_text = users_argon2(account);
 	bool plain_ok = plain_equal(plain, strlen(plain), l->password, l->n), phc_ok = false;
 	struct password_phc phc;
 	int rc;
@@ -160,6 +161,13 @@ bool users_speaks_classic(const struct users *u, const char *name)
 	       (json_is_string(account) || users_argon2(account) != NULL);
 }
 
+enum users_mail users_mail(const struct users *u, const char *name)
+{
+	return users_smtp_argon2(json_object_get(u->root, name)) != NULL ? USERS_MAIL_OWN
+	       : users_speaks_classic(u, name)                           ? USERS_MAIL_ACCOUNT
+									 : USERS_MAIL_NONE;
+}
+
 int64_t users_revoked_at(const struct users *u, const char *name)
 {
 	return json_integer_value(json_object_get(json_object_get(u->root, name), USERS_REVOKED));
@@ -171,15 +179,29 @@ int users_login(const struct users *u, const char *name, const void *password, s
 	const json_t *account = json_object_get(u->root, name);
 	const struct users_login l = {.password = password, .n = n, .turn = turn};
 
-	return check_password(u, account, mode_of(account) == USERS_BOTH, &l, ok, e);
+	return check_password(
+		u, account, users_argon2(account), mode_of(account) == USERS_BOTH, &l, ok, e);
+}
+
+int users_login_mail(const struct users *u, const char *name, const void *password, size_t n,
+	const struct users_turn *turn, bool *ok, struct err *e)
+{
+	const json_t *account = json_object_get(u->root, name);
+	const struct users_login l = {.password = password, .n = n, .turn = turn};
+	enum users_mail by = users_mail(u, name);
+
+	return check_password(u, account,
+		by == USERS_MAIL_OWN ? users_smtp_argon2(account) : users_argon2(account),
+		by != USERS_MAIL_NONE, &l, ok, e);
 }
 
 int users_check_password(const struct users *u, const char *name, const void *password, size_t n,
 	const struct users_turn *turn, bool *ok, struct err *e)
 {
+	const json_t *account = json_object_get(u->root, name);
 	const struct users_login l = {.password = password, .n = n, .turn = turn};
 
-	return check_password(u, json_object_get(u->root, name), true, &l, ok, e);
+	return check_password(u, account, users_argon2(account), true, &l, ok, e);
 }
 
 /* --- keys and invitations --- */
@@ -255,7 +277,9 @@ static struct users_row row_of(const char *name, const json_t *account)
 		.invited_to = json_integer_value(
 			json_object_get(json_object_get(account, USERS_INVITATION), USERS_EXPIRES)),
 		.max_messages = limit_of(account, USERS_MAX_MESSAGES),
-		.max_bytes = limit_of(account, USERS_MAX_BYTES)};
+		.max_bytes = limit_of(account, USERS_MAX_BYTES),
+		.smtp_password = users_smtp_argon2(account) != NULL,
+		.mechanisms = users_mechanisms_of(account)};
 
 	row.has_key = own_key(account, row.key);
 	return row;

@@ -3,10 +3,11 @@
  * A plain string is a plain password, as founded. An object may hold an Argon2id string
  * ("password"), the static public key of the enhanced protocol ("x25519"; without it the key file
  * NAME_x25519_public.pem counts, unless the account was "revoked"), the "mode", an "invitation",
- * and limits of the mailbox ("max_messages", "max_bytes"). Fields that this program does not know
- * survive a rewrite. A text with a wrong type, a duplicate key or anything behind its end is
- * refused whole, with its line. Writers replace the text that they have read and no other, so
- * concurrent ones lose nothing. */
+ * limits of the mailbox ("max_messages", "max_bytes"), a password for mail programs alone
+ * ("smtp_password", Argon2id), and what mechanisms of SMTP that show no password need ("cram_md5",
+ * "scram_sha256"). Fields that this program does not know survive a rewrite. A text with a wrong
+ * type, a duplicate key or anything behind its end is refused whole, with its line. Writers replace
+ * the text that they have read and no other, so concurrent ones lose nothing. */
 #ifndef STORE_USERS_H
 #define STORE_USERS_H
 
@@ -14,7 +15,9 @@
 #include <stddef.h>
 
 #include "../crypto/bytes.h"
+#include "../crypto/cram.h"
 #include "../crypto/err.h"
+#include "../crypto/scram.h"
 #include "../crypto/x25519.h"
 #include "accounts.h"
 
@@ -64,11 +67,17 @@ int users_login(const struct users *u, const char *name, const void *password, s
 
 /* Would the classic protocol let this user in, with the right password? */
 bool users_speaks_classic(const struct users *u, const char *name);
-/* When the account was last revoked, us since 1970; 0: never, or there is none. */
+/* Which password lets this user in by SMTP: none; the account's, where it speaks the classic
+ * protocol; or, in any mode, one for mail programs alone, which opens nothing else. */
+enum users_mail { USERS_MAIL_NONE, USERS_MAIL_ACCOUNT, USERS_MAIL_OWN };
+enum users_mail users_mail(const struct users *u, const char *name);
+/* Judge a login by SMTP with that password; all else as users_login. */
+int users_login_mail(const struct users *u, const char *name, const void *password, size_t n,
+	const struct users_turn *turn, bool *ok, struct err *e);
+/* When was it last revoked, us since 1970? 0: never, or there is no account. */
 int64_t users_revoked_at(const struct users *u, const char *name);
 
 enum users_needs { USERS_REFUSED, USERS_KEY_IS_ENOUGH, USERS_PASSWORD_TOO };
-
 /* Judge a login of the enhanced protocol by its key. key: 32 bytes that the handshake proved;
  * file_key: those of the user's key file, NULL where there is none. */
 enum users_needs users_judge_key(const struct users *u, const char *name,
@@ -81,6 +90,23 @@ bool users_key_file_counts(const struct users *u, const char *name);
  * account. 0 with *ok, or -1 (EX_TEMPFAIL). */
 int users_check_password(const struct users *u, const char *name, const void *password, size_t n,
 	const struct users_turn *turn, bool *ok, struct err *e);
+
+/* What an account may opt in to: mechanisms of SMTP that show no password to the wire, but need
+ * more than the Argon2id string here. CRAM-MD5: whoever reads its field can log in by it, and
+ * guesses at the password cost him next to nothing. SCRAM-SHA-256: he cannot log in by it alone (he
+ * can with a recorded login beside it, RFC 5802 9), but guesses faster than at Argon2id, as its
+ * iterations take no memory. So neither is a default. users_mail tells of which password. */
+enum users_mechanism { USERS_CRAM_MD5 = 1, USERS_SCRAM_SHA256 = 2 };
+
+/* What the account has for CRAM-MD5. false: it has not opted in, no password lets it in by SMTP
+ * (its key would not be asked for), or it is none; out is random then, and no answer may count. */
+bool users_cram(const struct users *u, const char *name, struct cram_states *out);
+/* The same for SCRAM-SHA-256. false: out is a decoy that looks as real ones do and lets nobody in,
+ * the same each time for this name and decoy_key, a secret of the server. */
+bool users_scram(const struct users *u, const char *name, const uint8_t decoy_key[static SCRAM_KEY],
+	struct scram_verifier *out);
+/* What any account has, of users_cram and users_scram: bits of enum users_mechanism. */
+unsigned users_any_mechanism(const struct users *u);
 
 /* Does an invitation of this user stand, with this secret? now: seconds since 1970. */
 bool users_invited(const struct users *u, const char *name,
@@ -103,6 +129,8 @@ struct users_row {
 	int64_t revoked;    /* when (us since 1970): what it had before counts no more. 0: never */
 	int64_t invited_to; /* seconds since 1970; 0: no invitation stands */
 	uint64_t max_messages, max_bytes; /* as users_limits */
+	bool smtp_password;               /* it has one for mail programs alone */
+	unsigned mechanisms;              /* enum users_mechanism, as bits */
 };
 
 /* Call visit for each account in the file's order, until it returns non-zero; returns that. */
@@ -118,6 +146,20 @@ int users_add(
 	struct accounts_store *s, const char *name, const void *password, size_t n, struct err *e);
 int users_passwd(
 	struct accounts_store *s, const char *name, const void *password, size_t n, struct err *e);
+/* The same, opting in to these mechanisms (enum users_mechanism, as bits) beside those that it has:
+ * these are made anew of each password. Those of a password for mail programs alone stay with it,
+ * and to ask for more is EX_USAGE. */
+int users_add_with(struct accounts_store *s, const char *name, const void *password, size_t n,
+	unsigned mechanisms, struct err *e);
+int users_passwd_with(struct accounts_store *s, const char *name, const void *password, size_t n,
+	unsigned mechanisms, struct err *e);
+/* Opt in to exactly these by the account's password (else EX_NOPERM; not looked at for none), and
+ * take one for mail programs alone away. */
+int users_set_mechanisms(struct accounts_store *s, const char *name, const void *password, size_t n,
+	unsigned mechanisms, struct err *e);
+/* Set a password for mail programs alone, and of it exactly these mechanisms. */
+int users_set_smtp_password(struct accounts_store *s, const char *name, const void *password,
+	size_t n, unsigned mechanisms, struct err *e);
 int users_del(struct accounts_store *s, const char *name, struct err *e);
 /* Every plain password becomes an Argon2id string. *changed counts them. */
 int users_harden(struct accounts_store *s, size_t *changed, struct err *e);
@@ -125,19 +167,18 @@ int users_harden(struct accounts_store *s, size_t *changed, struct err *e);
 int users_upgrade(
 	struct accounts_store *s, const char *name, const void *password, size_t n, struct err *e);
 int users_set_mode(struct accounts_store *s, const char *name, enum users_mode mode, struct err *e);
-/* Set limits of the mailbox, or leave them (NULL). 0: none of its own. EX_DATAERR: above INT64_MAX.
- */
+/* Set limits of the mailbox, or leave them (NULL). 0: none. EX_DATAERR: above INT64_MAX. */
 int users_set_limits(struct accounts_store *s, const char *name, const uint64_t *messages,
 	const uint64_t *bytes, struct err *e);
 /* Register another key; it is the only one from then on. EX_NOPERM: it was revoked. */
 int users_set_key(struct accounts_store *s, const char *name,
 	const uint8_t key[static X25519_BYTES], struct err *e);
-/* Take the account's password, key and invitation away, and make its key file void. The key, and
- * file_key (the one in the key file; NULL: there is none), can never be registered again. */
+/* Take passwords, mechanisms, key and invitation away, and make the key file void. The key, and
+ * file_key (the one in that file; NULL: there is none), can never be registered again. */
 int users_revoke(
 	struct accounts_store *s, const char *name, const uint8_t *file_key, struct err *e);
-/* Let name enrol with this secret until `expires` (seconds since 1970). The account is made if it
- * is not there; a standing invitation is replaced. */
+/* Let name enrol with this secret until `expires` (seconds since 1970). It makes the account if
+ * need be, and replaces a standing invitation. */
 int users_invite(struct accounts_store *s, const char *name,
 	const uint8_t secret[static USERS_SECRET], int64_t expires, struct err *e);
 /* Enrol: register the key, forget the invitation. -1 with EX_NOPERM when none stands. */
@@ -152,8 +193,7 @@ struct users_list {
 };
 
 /* Split "a;b; c": empty parts and repetitions are dropped, blanks around a name too. text may be
- * NULL when n is 0.
- * 0, or -1: EX_NOUSER (a part that can be no user's name), EX_DATAERR (none, or too many). */
+ * NULL when n is 0. 0, or -1 (EX_NOUSER: a part can be no name; EX_DATAERR: none, or too many). */
 int users_split(struct users_list *out, const void *text, size_t n, struct err *e);
 void users_list_free(struct users_list *l);
 

@@ -43,26 +43,42 @@ const char *users_argon2(const json_t *account)
 				       : NULL;
 }
 
+const char *users_smtp_argon2(const json_t *account)
+{
+	return json_string_value(json_object_get(account, USERS_SMTP_PASSWORD));
+}
+
 /* Of this type, where it is there at all? */
 static bool is_none_or(json_type type, const json_t *value)
 {
 	return value == NULL || json_typeof(value) == type;
 }
 
-/* NULL, or what is wrong with a field of an account. */
-static const char *password_fault(const json_t *password)
+static bool password_is_good(const json_t *password)
 {
-	const char *text = json_string_value(password);
 	struct password_phc phc;
 	struct err why;
-	bool ok;
+	bool ok = password == NULL ||
+		  (json_is_string(password) && password_parse(&phc, json_string_value(password),
+						       json_string_length(password), &why) == 0);
 
-	if (text == NULL) {
-		return password == NULL ? NULL : "\"password\" is not a string";
-	}
-	ok = password_parse(&phc, text, json_string_length(password), &why) == 0;
 	wipe(&phc, sizeof phc);
-	return ok ? NULL : "\"password\" is no Argon2id string that can be used";
+	return ok;
+}
+
+/* NULL, or what is wrong with a field of an account. */
+static const char *passwords_fault(const json_t *account)
+{
+	const json_t *own = json_object_get(account, USERS_PASSWORD);
+
+	if (!is_none_or(JSON_STRING, own)) {
+		return "\"" USERS_PASSWORD "\" is not a string";
+	}
+	return !password_is_good(own) ? "\"" USERS_PASSWORD
+					"\" is no Argon2id string that can be used"
+	       : !password_is_good(json_object_get(account, USERS_SMTP_PASSWORD))
+		       ? "\"" USERS_SMTP_PASSWORD "\" is no Argon2id string that can be used"
+		       : NULL;
 }
 
 static const char *key_fault(const json_t *key)
@@ -137,10 +153,11 @@ static const char *limits_fault(const json_t *account)
 static const char *object_fault(const json_t *account)
 {
 	const json_t *revoked = json_object_get(account, USERS_REVOKED);
-	const char *faults[] = {password_fault(json_object_get(account, USERS_PASSWORD)),
+	const char *faults[] = {passwords_fault(account),
 		key_fault(json_object_get(account, USERS_KEY_FIELD)),
 		revoked_keys_fault(json_object_get(account, USERS_REVOKED_KEYS)),
-		mode_fault(json_object_get(account, USERS_MODE)),
+		users_signing_fault(json_object_get(account, USERS_SIGNING)),
+		mode_fault(json_object_get(account, USERS_MODE)), users_mechanisms_fault(account),
 		invitation_fault(json_object_get(account, USERS_INVITATION)), limits_fault(account),
 		is_none_or(JSON_INTEGER, revoked) ? NULL : "\"" USERS_REVOKED "\" is no time"};
 

@@ -16,21 +16,39 @@ struct users {
 /* The fields of an account that is an object. Others survive, and mean nothing here. */
 #define USERS_PASSWORD "password" /* an Argon2id PHC string */
 #define USERS_KEY_FIELD "x25519"  /* the static public key, 43 characters of base64 */
+#define USERS_SIGNING "p256"      /* the signing key, a blank, the X25519 key it goes with */
 #define USERS_MODE "mode"         /* "enhanced" or "key"; not there: both protocols */
 /* When, in microseconds since 1970: the user's key file counts no more */
 #define USERS_REVOKED "revoked"
 /* What the mailbox may hold: whole numbers from 0 on; 0, or not there: no limit of its own */
 #define USERS_MAX_MESSAGES "max_messages"
 #define USERS_MAX_BYTES "max_bytes"
-#define USERS_REVOKED_KEYS "revoked_keys" /* an array of keys that never count again */
-#define USERS_INVITATION "invitation"     /* an object: */
-#define USERS_HASH "hash"                 /* SHA-256 of the secret, 64 digits of hex */
-#define USERS_EXPIRES "expires"           /* seconds since 1970 */
+#define USERS_SMTP_PASSWORD "smtp_password" /* for mail programs alone, as the other one */
+#define USERS_CRAM "cram_md5"               /* the two states, 43 characters of base64 */
+#define USERS_SCRAM "scram_sha256"          /* a verifier's text */
+#define USERS_REVOKED_KEYS "revoked_keys"   /* an array of keys that never count again */
+#define USERS_INVITATION "invitation"       /* an object: */
+#define USERS_HASH "hash"                   /* SHA-256 of the secret, 64 digits of hex */
+#define USERS_EXPIRES "expires"             /* seconds since 1970 */
 
-enum { USERS_KEY_CHARS = 43 };
+enum {
+	USERS_KEY_CHARS = 43,
+	USERS_SIGNING_CHARS = 87, /* 65 bytes in base64, */
+	USERS_SIGNING_TEXT = USERS_SIGNING_CHARS + 1 + USERS_KEY_CHARS
+};
 
 /* The account's Argon2id string; NULL when it is plain or has none. */
 const char *users_argon2(const json_t *account);
+/* The one of its password for mail programs alone; NULL: it has none. */
+const char *users_smtp_argon2(const json_t *account);
+
+/* Which mechanisms has the account opted in to? */
+unsigned users_mechanisms_of(const json_t *account);
+/* NULL, or what is wrong with their fields. */
+const char *users_mechanisms_fault(const json_t *account);
+
+/* NULL, or what is wrong with this value of USERS_SIGNING (NULL: there is none). */
+const char *users_signing_fault(const json_t *value);
 
 /* Does the account's invitation stand, with this secret? */
 bool users_account_invited(

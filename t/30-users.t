@@ -20,7 +20,7 @@ login() {
 }
 names() { user list | cut -f 1 | tr '\n' ' '; }
 row() { user list | grep "^$1	" | cut -f 1-5; } # of its line: name, password, mode, state, key
-quota() { user list | grep "^$1	" | cut -f 6-; }
+quota() { user list | grep "^$1	" | cut -f 6-7; }
 # key_of FILE: the fingerprint of a public key, as openssl sees it
 key_of() {
 	printf 'SHA256:'
@@ -30,8 +30,8 @@ key_of() {
 # --- the verbs, and that they matter ---
 
 start_server || exit 1
-is "list: name, password, mode, state, key and quota, separated by tabs" "$(user list | head -n 1)" \
-	"client1	plain	both	-	$(key_of client1_x25519_public.pem)	-	-"
+is "list: name, password, mode, state, key, quota and mechanisms, separated by tabs" "$(user list | head -n 1)" \
+	"client1	plain	both	-	$(key_of client1_x25519_public.pem)	-	-	-"
 ok "list --json is JSON" sh -c "'$SMTP361' user list --json >j && $PYTHON -m json.tool j"
 ok "... and has the same fields" $PYTHON -c "
 import json
@@ -269,7 +269,7 @@ is "the first add makes the file, 0600" "$RC $(stat -c %a fresh/$file)" "0 600"
 run "$SMTP361" user list -d no/folder
 like "a folder that is not there: 66, named" "$RC $(cat e)" '^66 .*no/folder'
 mkdir void
-for verb in list harden 'del x' 'quota x' 'quota x --none' 'passwd x --password-file pw' 'key x' 'mode x key' 'revoke x' \
+for verb in list harden 'del x' 'quota x' 'quota x --none' 'smtp x' 'smtp x --none' 'smtp x --scram --password-file pw' 'passwd x --password-file pw' 'key x' 'mode x key' 'revoke x' \
 	'key x client1_x25519_public.pem'; do
 	# shellcheck disable=SC2086
 	run "$SMTP361" user -d void $verb
@@ -370,7 +370,8 @@ bad_file() {
 	line=$2
 	[ "$line" != 0 ] || line='[0-9]+'
 	cp bad b/$file && chmod 600 b/$file
-	for what in list harden 'quota client1' 'quota client1 --bytes 1K' 'add zack --password-file pw' 'passwd client1 --password-file pw' \
+	for what in list harden 'quota client1' 'quota client1 --bytes 1K' 'smtp client1' 'smtp client1 --none' \
+		'smtp client1 --scram --password-file pw' 'add zack --password-file pw' 'passwd client1 --password-file pw' \
 		'del client1' 'key client1' 'key client1 client2_x25519_public.pem' \
 		'mode client1 key' 'revoke client1' 'invite client1 -s localhost'; do
 		# shellcheck disable=SC2086
@@ -622,11 +623,11 @@ kill_user() {
 }
 if command -v strace >/dev/null && [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null; then
 	echo '{"client1": "password1"}' >before && chmod 600 before
-	wanted="client1	argon2id	both	-	-	-	-
-zack	argon2id	both	-	-	-	-"
+	wanted="client1	argon2id	both	-	-	-	-	-
+zack	argon2id	both	-	-	-	-	-"
 	kill_user "killed at any call of add, the file is the old or the new one" add zack \
 		--password-file pw
-	wanted="client1	none	both	revoked	-	-	-"
+	wanted="client1	none	both	revoked	-	-	-	-"
 	kill_user "killed at any call of revoke, the file is the old or the new one" revoke client1
 	for c in fsync:error=EIO:when=1 write:error=EIO:when=1 write:error=EDQUOT:when=1 \
 		fchmod:error=EIO:when=1 \

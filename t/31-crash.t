@@ -8,5 +8,7 @@ ram_folder
 export BUILD SMTP361 TMPDIR="$RAM"
 site
 judged "the kills come to their end" /usr/bin/python3 -B "$ROOT/t/fault/crash.py" kill
+judged "the kills of deliveries to mail at rest come to their end" \
+	env ENGINE_AT_REST=1 /usr/bin/python3 -B "$ROOT/t/fault/crash.py" kill deliver
 judged "the kills of a server come to their end" /usr/bin/python3 -B "$ROOT/t/fault/serve.py" kill
 done_testing

@@ -457,6 +457,7 @@ faulty "accounts that others can read" '^note	-	user_pass.json is open to others
 faulty "a private key that others can read" '^damaged	-	.*server_x25519_private.pem' 65 'chmod 644 f/server_x25519_private.pem'
 faulty "a key that is damaged" '^damaged	-	.*server_x25519_public.pem' 65 'echo x >f/server_x25519_public.pem'
 faulty "halves of two pairs" '^damaged	-	server_x25519_private.pem and its _public.pem are halves of two pairs' 65 'cp client1_x25519_public.pem f/server_x25519_public.pem'
+faulty "halves of two pairs that sign" '^damaged	-	client1_p256_private.pem and its _public.pem are halves of two pairs' 65 'cp client1_p256_private.pem f/ && cp client2_p256_public.pem f/client1_p256_public.pem'
 faulty "what a killed writer left" '^note	-	.user_pass.json.new was left' 0 ': >f/.user_pass.json.new'
 faulty "a name with control characters shown without them" '^note	client1	a.x1b is a FIFO' 0 'mkfifo "f/client1/$(printf "a\033")"'
 rm -rf f && cp -a small f && echo x >f/client1/x

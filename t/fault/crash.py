@@ -12,6 +12,7 @@ from functools import partial
 
 sys.dont_write_bytecode = True
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../peer"))
+import at_rest
 import scenarios
 from machine import ALL, Disk, Folder, can_cut, can_inject, counted, go_through, plan, run, sample
 from verdict import check, diag
@@ -82,7 +83,7 @@ def kills(words):
     if why:
         print(f"skip killed at any call: cannot stand between a program and the kernel: {why}")
         return
-    lives = scenarios.LIVES + scenarios.COMMANDS
+    lives = scenarios.LIVES + scenarios.COMMANDS + at_rest.CONVERSIONS
     go_through([partial(judge_at, make, Folder, lambda place: "end", 24, "killed")
                 for make in chosen(lives + (scenarios.MORE_LIVES + scenarios.MORE_COMMANDS if ALL else []), words)])
 
@@ -92,7 +93,7 @@ def cuts(kind, words):
     if why:
         print(f"skip a power cut at any call, on {kind}: {why}")
         return
-    lives = scenarios.LIVES + scenarios.COMMANDS
+    lives = scenarios.LIVES + scenarios.COMMANDS + at_rest.CONVERSIONS
     go_through([partial(judge_at, make, partial(Disk, kind), partial(cut_by, flag), 10,
                         f"a power cut, {how}, on {kind},")
                 for flag, how in (CUTS.items() if ALL else [(2, CUTS[2])])

@@ -30,6 +30,7 @@
 
 #include "../../crypto/hash.h"
 #include "../../proto/mail_server.h"
+#include "../../store/rest.h"
 #include "mark.h"
 
 /* --- the store --- */
@@ -37,9 +38,25 @@
 static struct mailbox *box;
 static int dir;
 
+/* With $ENGINE_AT_REST the mail is at rest (rest.h), under this key and a salt of zeros. */
+static struct rest_key at_rest;
+static bool is_at_rest;
+
+static int store_key(struct err *e)
+{
+	static const uint8_t secret[REST_KEY] = "a key of thirty-two bytes, or so";
+	const struct rest_note note = {.kind = REST_KEY_FILE,
+		.check = {0x1d, 0xb1, 0xca, 0x8c, 0xa7, 0x46, 0x35, 0x61, 0x76, 0x41, 0x09, 0x79,
+			0xbf, 0x17, 0x4f, 0x11}};
+
+	is_at_rest = getenv("ENGINE_AT_REST") != NULL;
+	return is_at_rest ? rest_key_open(&at_rest, &note, secret, sizeof secret, e) : 0;
+}
+
 static int store_open(enum mailbox_role role, struct err *e)
 {
-	return mailbox_files_open(dir, mail_describe, role, &box, e);
+	return is_at_rest ? mailbox_rest_open(dir, &at_rest, role, &box, e)
+			  : mailbox_files_open(dir, mail_describe, role, &box, e);
 }
 
 static int store_deliver(struct mailbox_draft *d, const struct mailbox_meta *meta, const void *head,
@@ -285,9 +302,15 @@ static int count(struct err *e)
 
 static int forget(struct err *e)
 {
-	char path[] = "client1/.index";
+	char user[8], name[USER_NAME_MAX + 1], path[64];
 
-	for (; path[6] <= '5'; path[6]++) {
+	for (int i = 1; i <= USERS; i++) {
+		user_name(user, i);
+		(void)snprintf(name, sizeof name, "%s", user);
+		if (is_at_rest) {
+			rest_name(&at_rest, user, name);
+		}
+		(void)snprintf(path, sizeof path, "%s/.index", name);
 		if (unlinkat(dir, path, 0) != 0 && errno != ENOENT) {
 			return err_sys(e, EX_TEMPFAIL, "cannot unlink %s", path);
 		}
@@ -368,7 +391,7 @@ int main(int argc, char **argv)
 		set_mark();
 	}
 	dir = argc < 2 ? -1 : open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || store_open(MAILBOX_KEEPER, &e) != 0) {
+	if (dir < 0 || store_key(&e) != 0 || store_open(MAILBOX_KEEPER, &e) != 0) {
 		(void)printf("%d open: %s\n", EX_TEMPFAIL, dir < 0 ? "no folder" : e.text);
 		return EX_TEMPFAIL;
 	}

@@ -16,7 +16,7 @@ static size_t records(const struct buf *image)
 
 	while (before = at, index_next(image, &at, &r) > 0) {
 		assert(at <= image->n && at > before && r.offset == before);
-		assert(r.source_n <= USER_NAME_MAX && r.title_n <= MAILBOX_TITLE_BYTES &&
+		assert(r.source_n <= USER_NAME_MAX && r.title_n <= MAILBOX_TITLE_ROOM &&
 			r.name_n <= 255);
 		again.n = 0;
 		assert(index_encode(&again, &r) == 0 && again.n == at - before);

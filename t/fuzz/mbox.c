@@ -42,7 +42,7 @@ static void judge(const struct archive_read *in)
 	uint64_t chars;
 	struct buf content = {0};
 
-	assert(archive_spool_each(&in->content, take, &content, &e) == 0);
+	assert(held_each(&in->content, take, &content, &e) == 0);
 	assert(utf8_count(content.p, content.n, &chars) == 0);
 	assert(chars == l->meta.chars && chars <= CHARS);
 	assert(message_check_title(l->meta.title, strlen(l->meta.title), &e) == 0);

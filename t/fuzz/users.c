@@ -18,6 +18,9 @@ static int visit(void *arg, const struct users_row *row)
 {
 	static const uint8_t zeros[X25519_BYTES];
 	struct seen *s = arg;
+	struct scram_verifier v;
+	enum users_mail mail = users_mail(s->users, row->name);
+	struct cram_states states;
 	struct err e;
 	bool ok;
 
@@ -27,13 +30,21 @@ static int visit(void *arg, const struct users_row *row)
 	assert(row->has_key || users_judge_key(s->users, row->name, zeros, NULL) == USERS_REFUSED);
 	assert(!row->has_key ||
 		users_judge_key(s->users, row->name, row->key, NULL) != USERS_REFUSED);
+	/* an account that is said to have a mechanism logs in by it, unless it wants the key */
+	assert(users_cram(s->users, row->name, &states) ==
+		((row->mechanisms & USERS_CRAM_MD5) != 0 && mail != USERS_MAIL_NONE));
+	assert(users_scram(s->users, row->name, zeros, &v) ==
+		((row->mechanisms & USERS_SCRAM_SHA256) != 0 && mail != USERS_MAIL_NONE));
+	assert((mail == USERS_MAIL_OWN) == row->smtp_password);
+	assert(mail != USERS_MAIL_ACCOUNT || users_speaks_classic(s->users, row->name));
+	assert(!users_cram(s->users, row->name, &states) ||
+		(users_any_mechanism(s->users) & USERS_CRAM_MD5) != 0);
 	(void)users_key_file_counts(s->users, row->name);
-	(void)users_speaks_classic(s->users, row->name);
 	(void)users_invited(s->users, row->name, zeros, 0);
 	if (row->kind == USERS_PLAIN) {
 		assert(users_check_password(s->users, row->name, "x", 1, NULL, &ok, &e) == 0);
 	}
-	s->costly = s->costly || row->kind == USERS_ARGON2ID;
+	s->costly = s->costly || row->kind == USERS_ARGON2ID || row->smtp_password;
 	if (s->n++ == 0) {
 		(void)snprintf(s->first, sizeof s->first, "%s", row->name);
 	}
@@ -54,6 +65,7 @@ static bool look(struct accounts_store *all, struct seen *s)
 	assert(users_each(s->users, visit, s) == 0);
 	if (!s->costly) {
 		assert(users_login(s->users, s->first, "x", 1, NULL, &ok, &e) == 0);
+		assert(users_login_mail(s->users, s->first, "x", 1, NULL, &ok, &e) == 0);
 	}
 	users_free(s->users);
 	return true;
@@ -76,8 +88,10 @@ static int change(struct accounts_store *all, const char *name, int which)
 	case 4:
 		return users_set_key(all, name, key, &e);
 	case 5:
-		return users_revoke(all, name, key, &e);
+		return users_set_mechanisms(all, name, NULL, 0, 0, &e);
 	case 6:
+		return users_revoke(all, name, key, &e);
+	case 7:
 		return users_invite(all, "newcomer", secret, 4000000000, &e);
 	default:
 		return users_del(all, name, &e);
@@ -89,13 +103,13 @@ static void changes(struct accounts_store *all, struct seen *s)
 	char name[USER_NAME_MAX + 1];
 	size_t before;
 
-	for (int i = 0; i <= 7 && s->n > 0; i++) {
-		bool new_one = i == 6 && strcmp(s->first, "newcomer") != 0;
+	for (int i = 0; i <= 8 && s->n > 0; i++) {
+		bool new_one = i == 7 && strcmp(s->first, "newcomer") != 0;
 		before = s->n;
 		memcpy(name, s->first, sizeof name);
 		if (change(all, name, i) == 0) {
 			assert(look(all, s));
-			assert(i == 7     ? s->n == before - 1
+			assert(i == 8     ? s->n == before - 1
 				: new_one ? s->n == before || s->n == before + 1
 					  : s->n == before);
 		}

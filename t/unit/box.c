@@ -1,6 +1,10 @@
 /* One mailbox folder: its index heals, whatever happened to it, and hostile things may lie in it.
  */
+#include <sys/syscall.h>
+
 #include "store.h"
+
+#include "../../store/box.h"
 
 /* --- the index heals --- */
 
@@ -93,9 +97,7 @@ static void index_stale(void **state)
 	assert_int_equal(deliver_at("one", "<one>", "client1", 1000000), 0);
 	assert_int_equal(list("client1"), 1);
 	slurp("client1/.index", &old);
-	struct stat before = stat_of("client1");
 	assert_int_equal(deliver_at("two", "<two>", "client1;client2", 2000000), 0);
-	tick("client1", before);
 	assert_int_equal(deliver_at("three", "<three>", "client1", 3000000), 0);
 	spew("client1/.index", old.p, old.n); /* as restored from a backup */
 	assert_three();
@@ -141,11 +143,92 @@ static void dropped_by_hand(void **state)
 	assert_int_equal(rows[0].meta.time_us % 1000000, 768508);
 	assert_false(rows[0].meta.damaged);
 	assert_true(row_holds("client1", 0, "h\xc3\xa9re"));
-	struct stat before = stat_of("client1");
 	assert_int_equal(unlinkat(folder.fd, "client1/hand.txt", 0), 0);
-	tick("client1", before);
 	assert_int_equal(list("client1"), 1);
 	assert_string_equal(rows[0].meta.title, "T");
+}
+
+/* The kernel's clock ticks every few milliseconds: all of this is in one tick, most times. */
+static void dropped_within_a_tick(void **state)
+{
+	char name[32];
+	uint8_t id[MAILBOX_ID_BYTES];
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		int there = 2 * i;
+		assert_int_equal(deliver("T", "x", "client1"), 0); /* and settled */
+		memcpy(id, last.id, sizeof id);
+		(void)snprintf(name, sizeof name, "a%d.txt", i);
+		drop("client1", name, STORED, strlen(STORED));
+		assert_int_equal(
+			list("client1"), there + 2); /* and found by a look at the folder */
+		(void)snprintf(name, sizeof name, "b%d.txt", i);
+		drop("client1", name, STORED, strlen(STORED));
+		assert_int_equal(list("client1"), there + 3);
+		assert_int_equal(remove_id("client1", id), 0);
+		assert_int_equal(renameat(folder.fd, "client1/a0.txt", folder.fd, "a0.txt"), 0);
+		assert_int_equal(list("client1"), there + 1);
+		assert_int_equal(renameat(folder.fd, "a0.txt", folder.fd, "client1/a0.txt"), 0);
+		assert_int_equal(list("client1"), there + 2);
+	}
+}
+
+static int links_until; /* how many more messages are linked before a file appears; 0: none does */
+
+int counted_linkat(int from, const char *path, int to, const char *name, int flags) __asm__(
+	"linkat");
+int counted_linkat(int from, const char *path, int to, const char *name, int flags)
+{
+	if (links_until > 0 && --links_until == 0) {
+		drop("client1", "hand.txt", STORED, strlen(STORED));
+	}
+	return (int)syscall(SYS_linkat, from, path, to, name, flags);
+}
+
+static void dropped_while_it_settles(void **state)
+{
+	(void)state;
+	for (int ahead = 1; ahead <= 4; ahead++) {
+		stay_unsettled = true;
+		deliver_three();
+		links_until = ahead; /* one of them is of the spool */
+		settle();
+		stay_unsettled = false;
+		assert_int_equal(links_until, 0);
+		assert_int_equal(list("client1"), 4);
+		assert_int_equal(close_store(state), 0);
+		assert_int_equal(open_store(state), 0);
+	}
+}
+
+static bool drops_at_rename; /* a file appears ahead of the next rename */
+
+int counted_renameat(int from, const char *path, int to, const char *name) __asm__("renameat");
+int counted_renameat(int from, const char *path, int to, const char *name)
+{
+	if (drops_at_rename) {
+		drops_at_rename = false;
+		drop("client1", "late.txt", STORED, strlen(STORED));
+	}
+	return (int)syscall(SYS_renameat2, from, path, to, name, 0);
+}
+
+/* A look at many messages makes .ids anew, which changes the folder, too. */
+static void dropped_while_it_looks(void **state)
+{
+	(void)state;
+	stay_unsettled = true;
+	for (int i = 0; i < BOX_HINTS_FROM; i++) {
+		assert_int_equal(deliver("T", "x", "client1"), 0);
+	}
+	settle();
+	stay_unsettled = false;
+	drop("client1", "hand.txt", STORED, strlen(STORED));
+	drops_at_rename = true;
+	assert_int_equal(list("client1"), BOX_HINTS_FROM + 1);
+	assert_false(drops_at_rename);
+	assert_int_equal(list("client1"), BOX_HINTS_FROM + 2);
 }
 
 static void damaged_files(void **state)
@@ -197,13 +280,11 @@ static void no_files(void **state)
 	(void)state;
 	spew_text("secret", STORED);
 	assert_int_equal(deliver("T", "x", "client1"), 0);
-	struct stat before = stat_of("client1");
 	assert_int_equal(symlinkat("../secret", folder.fd, "client1/link.txt"), 0);
 	assert_int_equal(symlinkat("/dev/zero", folder.fd, "client1/zero.txt"), 0);
 	assert_int_equal(mkfifoat(folder.fd, "client1/fifo.txt", 0600), 0);
 	assert_int_equal(mkdirat(folder.fd, "client1/dir.txt", 0700), 0);
 	spew_text("client1/.hidden.txt", STORED);
-	tick("client1", before);
 	for (int again = 0; again < 2; again++) {
 		assert_int_equal(list("client1"), 1);
 		assert_true(row_holds("client1", 0, "x"));
@@ -249,6 +330,12 @@ int main(void)
 		T_STORE("an index that is a symlink is not followed but put aside", index_unusable),
 		T_STORE("a message dropped in by hand is listed, and gone with its file",
 			dropped_by_hand),
+		T_STORE("so is one that is dropped within a tick of a change of the store's",
+			dropped_within_a_tick),
+		T_STORE("and one that is dropped while messages are settled beside it",
+			dropped_while_it_settles),
+		T_STORE("and one that is dropped while the folder is looked at",
+			dropped_while_it_looks),
 		T_STORE("empty, foreign and cut files are listed as damaged, the others fine",
 			damaged_files),
 		T_STORE("symlinks, FIFOs, folders and hidden files are skipped", no_files),

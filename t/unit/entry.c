@@ -154,7 +154,7 @@ static void limits(void **state)
 		(void)snprintf(many[i], sizeof many[i], "u%031zu", i);
 	}
 	memset(most.source, 's', USER_NAME_MAX);
-	memset(most.title, 't', MAILBOX_TITLE_BYTES);
+	memset(most.title, 't', MAILBOX_TITLE_ROOM);
 	assert_int_equal(buf_reserve(&message, ENTRY_INLINE), 0);
 	memset(message.p, 'x', ENTRY_INLINE);
 	message.n = ENTRY_INLINE;

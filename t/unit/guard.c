@@ -127,6 +127,33 @@ static void forgotten(void **state)
 	assert_waits("a", "192.0.2.1:1", COUNT(waits));
 }
 
+/* The wait ahead of a login: nothing up to GUARD_MANY wrong ones, of any users; then it doubles. */
+static void waits_before(void **state)
+{
+	static const int64_t before[] = {250, 500, 1000, 2000, 4000, 8000, 8000};
+	char user[16], peer[32];
+
+	(void)state;
+	for (size_t i = 0; i < GUARD_MANY + COUNT(before); i++) {
+		(void)snprintf(user, sizeof user, "user%zu", i);
+		(void)snprintf(peer, sizeof peer, "198.51.100.7:%zu", i + 1);
+		assert_int_equal(
+			guard_before(&g, peer), i <= GUARD_MANY ? 0 : before[i - GUARD_MANY - 1]);
+		(void)guard_wrong(&g, user, peer);
+	}
+	assert_int_equal(guard_before(&g, "198.51.100.7:9"), 8000);
+	assert_int_equal(guard_before(&g, "198.51.100.8:9"), 0); /* a neighbour, */
+	assert_int_equal(guard_before(&g, "user1:9"), 0);        /* and a user, do not wait */
+	guard_right(&g, "user1");                                /* nor does a right one help */
+	assert_int_equal(guard_before(&g, "198.51.100.7:9"), 8000);
+	ahead_ms = GUARD_FORGET_MS - 2000;
+	assert_int_equal(guard_before(&g, "198.51.100.7:9"), 8000);
+	ahead_ms = GUARD_FORGET_MS + 2000;
+	assert_int_equal(guard_before(&g, "198.51.100.7:9"), 0);
+	(void)guard_wrong(&g, "user1", "198.51.100.7:9");
+	assert_int_equal(guard_before(&g, "198.51.100.7:9"), 0); /* and begins anew */
+}
+
 static int guess(int i)
 {
 	char peer[32];
@@ -153,6 +180,7 @@ static void without_memory(void **state)
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(guard_wrong(&none, "a", "192.0.2.1:1"), 0);
 	}
+	assert_int_equal(guard_before(&none, "192.0.2.1:1"), 0);
 	guard_right(&none, "a");
 	guard_close(&none);
 }
@@ -167,6 +195,7 @@ int main(void)
 		T_GUARD("a user who is named like an address is another", kinds_apart),
 		T_GUARD("a right password clears the user and not the address", right_begins_anew),
 		T_GUARD("a quarter of an hour after the last one all is forgotten", forgotten),
+		T_GUARD("an address that guessed a lot waits ahead of each login", waits_before),
 		T_GUARD("all processes count together", across_processes),
 		T("without memory nothing is counted, and nothing breaks", without_memory),
 	};

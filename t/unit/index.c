@@ -8,11 +8,11 @@
 enum { N = 3 };
 
 static struct index_record records[N];
-static char long_title[MAILBOX_TITLE_BYTES + 1], long_name[256];
+static char long_title[MAILBOX_TITLE_ROOM + 1], long_name[256];
 
 static void make_records(void)
 {
-	memset(long_title, 't', MAILBOX_TITLE_BYTES);
+	memset(long_title, 't', MAILBOX_TITLE_ROOM);
 	memset(long_name, 'n', 255);
 	static const struct {
 		const char *source, *title, *name;
@@ -185,11 +185,11 @@ static void lying_lengths(void **state)
 		size_t source_n, title_n, name_n;
 	} rows[] = {
 		{USER_NAME_MAX + 1, 0, 0},
-		{0, MAILBOX_TITLE_BYTES + 1, 0},
+		{0, MAILBOX_TITLE_ROOM + 1, 0},
 		{0, 0, 256},
-		{USER_NAME_MAX + 1, MAILBOX_TITLE_BYTES, 254},
+		{USER_NAME_MAX + 1, MAILBOX_TITLE_ROOM, 254},
 	};
-	static const char text[512];
+	static const char text[MAILBOX_TITLE_ROOM + 1];
 
 	(void)state;
 	make_records();

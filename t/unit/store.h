@@ -74,29 +74,12 @@ static inline struct stat stat_of(const char *path)
 	return st;
 }
 
-/* A folder's time ticks coarsely: make sure that what was changed by hand since `before` shows. */
-static inline void tick(const char *user, struct stat before)
-{
-	char path[64];
-	struct stat now;
-
-	(void)snprintf(path, sizeof path, "%s/.tick", user);
-	do {
-		spew_text(path, "");
-		assert_int_equal(unlinkat(folder.fd, path, 0), 0);
-		now = stat_of(user);
-	} while (now.st_mtim.tv_sec == before.st_mtim.tv_sec &&
-		 now.st_mtim.tv_nsec == before.st_mtim.tv_nsec);
-}
-
 static inline void drop(const char *user, const char *name, const char *text, size_t n)
 {
-	struct stat before = stat_of(user);
 	char path[PATH_MAX];
 
 	(void)snprintf(path, sizeof path, "%s/%s", user, name);
 	spew(path, text, n);
-	tick(user, before);
 }
 
 #endif

@@ -219,7 +219,8 @@ int main(void)
 		T_BOTH("no accounts are no input; a FIFO in its place is neither read nor replaced",
 			no_file),
 		T_FILES("a file that others can read is told", modes_told),
-		T_BOTH("a text of 16 MiB is read, one byte more refused", size_limit),
+		T_FILES("a text of 16 MiB is read, one byte more refused", size_limit),
+		T_MEMORY("a text of 16 MiB is read, one byte more refused", size_limit),
 	};
 	return RUN(tests);
 }

@@ -192,7 +192,8 @@ int main(void)
 		T_BOTH("fields that are not known survive every rewrite", fields_survive),
 		T_BOTH("harden turns every plain password, and each still logs in", hardened),
 		T_BOTH("a damaged file is never written over", damaged_untouched),
-		T_BOTH("a text that would become too long is not written", no_room),
+		T_FILES("a text that would become too long is not written", no_room),
+		T_MEMORY("a text that would become too long is not written", no_room),
 		T_BOTH("eight writers at once lose no account", writers_lose_nothing),
 	};
 	return RUN(tests);

@@ -19,6 +19,7 @@ enum {
 	MODE,
 	KEY,
 	LIMITS,
+	SMTP_PASSWORD,
 	REVOKE,
 	REVOKE_FIRST,
 	INVITE,
@@ -64,6 +65,8 @@ static int run(void)
 		return users_set_key(accounts, "a", key_1, &e);
 	case LIMITS:
 		return users_set_limits(accounts, "a", &(uint64_t){1}, &(uint64_t){2}, &e);
+	case SMTP_PASSWORD:
+		return users_set_smtp_password(accounts, "a", "password", 8, USERS_CRAM_MD5, &e);
 	case REVOKE:
 		return users_revoke(accounts, "b", key_2, &e);
 	case REVOKE_FIRST:
@@ -104,6 +107,8 @@ static bool is_done(void)
 		return row_of("a").has_key;
 	case LIMITS:
 		return row_of("a").max_messages == 1 && row_of("a").max_bytes == 2;
+	case SMTP_PASSWORD:
+		return row_of("a").smtp_password && row_of("a").mechanisms == USERS_CRAM_MD5;
 	case REVOKE:
 		return row_of("b").revoked != 0 && !row_of("b").has_key && text_holds(KEY_1);
 	case REVOKE_FIRST:
@@ -173,7 +178,7 @@ static void short_of_memory(void **state)
 		skip();
 	}
 	for (how = 0; how < LOOK; how++) { /* over files the way is the same, but slower */
-		bool hashes = how <= MODE_OF_PLAIN && how != DEL;
+		bool hashes = (how <= MODE_OF_PLAIN && how != DEL) || how == SMTP_PASSWORD;
 		if ((!in_memory && how != LOAD && how != INVITE_NEW) || how == PASSWD ||
 			how == UPGRADE) {
 			continue; /* the last two hash as ADD does */

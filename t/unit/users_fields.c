@@ -185,7 +185,8 @@ static void expiries(void **state)
 /* "a_x25519" would have the key files of "a". Where it stands in the file it is read as it was. */
 static void ambiguous_names(void **state)
 {
-	static const char *const bad[] = {"a_x25519", "_x25519", "a_x25519_x25519", "server"};
+	static const char *const bad[] = {
+		"a_x25519", "_x25519", "a_x25519_x25519", "a_p256", "server"};
 	static const char *const good[] = {
 		"x25519", "ax25519", "a_x2551", "a_x25519_", "a_x25519b", "a-x25519", "servers"};
 
