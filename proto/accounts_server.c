@@ -64,6 +64,7 @@ bool accounts_allow(const struct accounts *a, const struct presence_who *who)
 		return accounts_judge_key(a, who->user, who->key, &needs, &ignored) == 0 &&
 		       needs != USERS_REFUSED;
 	}
-	return users_speaks_classic(a->now, who->user) &&
-	       users_revoked_at(a->now, who->user) == who->revoked_at;
+	return users_revoked_at(a->now, who->user) == who->revoked_at &&
+	       (who->mail == USERS_MAIL_NONE ? users_speaks_classic(a->now, who->user)
+					     : users_mail(a->now, who->user) == who->mail);
 }

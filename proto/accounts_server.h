@@ -27,7 +27,8 @@ int accounts_refresh(struct accounts *a, bool *changed, struct err *e);
 int accounts_judge_key(const struct accounts *a, const char *user,
 	const uint8_t key[static X25519_BYTES], enum users_needs *needs, struct err *e);
 
-/* May a session that logged in so go on? Not when it cannot be judged. */
+/* May a session that logged in so go on? Not when it cannot be judged; and not when the account's
+ * mail programs log in with its other password now. */
 bool accounts_allow(const struct accounts *a, const struct presence_who *who);
 
 #endif

@@ -10,6 +10,7 @@
 #include <poll.h>
 
 #include "../crypto/bytes.h"
+#include "conn_tls.h"
 
 int64_t conn_now_ms(void)
 {
@@ -47,8 +48,18 @@ void conn_init(struct conn *c, int fd)
 	(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+void conn_be_patient(const struct conn *c)
+{
+	unsigned none = 0;
+
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &none, sizeof none);
+}
+
 void conn_close(struct conn *c)
 {
+	if (c->tls != NULL) {
+		conn_tls_free(c);
+	}
 	if (c->fd >= 0) {
 		(void)close(c->fd);
 	}
@@ -166,6 +177,9 @@ static int wait_for(const struct conn *c, short events, int64_t quiet_ms, struct
 
 enum conn_got conn_wait(struct conn *c, int64_t ms, struct err *e)
 {
+	if (c->tls != NULL && conn_tls_has_text(c)) {
+		return CONN_DATA;
+	}
 	switch (wait_once(c, POLLIN, ms == 0 ? -1 : ms > INT32_MAX ? INT32_MAX : (int)ms, e)) {
 	case 0:
 		return CONN_QUIET;
@@ -202,13 +216,10 @@ static size_t take_unread(struct conn *c, void *p, size_t n)
 	return k;
 }
 
-enum conn_got conn_read(
+enum conn_got conn_plain_read(
 	struct conn *c, void *p, size_t n, int64_t quiet_ms, size_t *got, struct err *e)
 {
-	*got = take_unread(c, p, n);
-	if (*got > 0) {
-		return CONN_DATA;
-	}
+	*got = 0;
 	for (;;) {
 		if (check_deadline(c, e) != 0) {
 			return CONN_FAILED;
@@ -234,6 +245,17 @@ enum conn_got conn_read(
 	}
 }
 
+enum conn_got conn_read(
+	struct conn *c, void *p, size_t n, int64_t quiet_ms, size_t *got, struct err *e)
+{
+	*got = take_unread(c, p, n);
+	if (*got > 0) {
+		return CONN_DATA;
+	}
+	return c->tls == NULL ? conn_plain_read(c, p, n, quiet_ms, got, e)
+			      : conn_tls_read(c, p, n, quiet_ms, got, e);
+}
+
 enum conn_got conn_read_exact(struct conn *c, void *p, size_t n, size_t *got, struct err *e)
 {
 	enum conn_got how = CONN_DATA;
@@ -245,7 +267,7 @@ enum conn_got conn_read_exact(struct conn *c, void *p, size_t n, size_t *got, st
 	return how;
 }
 
-int conn_write(struct conn *c, const void *p, size_t n, struct err *e)
+int conn_plain_write(struct conn *c, const void *p, size_t n, struct err *e)
 {
 	const uint8_t *s = p;
 
@@ -269,16 +291,24 @@ int conn_write(struct conn *c, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
+int conn_write(struct conn *c, const void *p, size_t n, struct err *e)
+{
+	return c->tls == NULL ? conn_plain_write(c, p, n, e) : conn_tls_write(c, p, n, e);
+}
+
 void conn_finish(struct conn *c)
 {
-	uint8_t rest[512];
+	uint8_t rest[16384];
 	size_t got, all = 0;
 
 	c->woken = NULL; /* nothing that comes now is of any account */
+	conn_deadline(c, CONN_FINISH_MS);
+	if (c->tls != NULL) {
+		conn_tls_say_end(c);
+	}
 	if (shutdown(c->fd, SHUT_WR) == 0) {
-		conn_deadline(c, CONN_FINISH_MS);
 		while (all < CONN_FINISH_BYTES &&
-			conn_read(c, rest, sizeof rest, 0, &got, NULL) == CONN_DATA) {
+			conn_plain_read(c, rest, sizeof rest, 0, &got, NULL) == CONN_DATA) {
 			all += got;
 		}
 	}
@@ -359,6 +389,7 @@ int conn_dial(struct conn *c, const char *host, const char *port, struct err *e)
 	struct addrinfo want = {.ai_socktype = SOCK_STREAM}, *all, *a;
 	int fd = -1, rc = getaddrinfo(host, port, &want, &all);
 
+	*c = (struct conn){.fd = -1, .stop_fd = -1}; /* whatever comes, it can be closed */
 	if (rc != 0) {
 		return err_set(e, EX_UNAVAILABLE, "cannot resolve %s: %s", host, gai_strerror(rc));
 	}

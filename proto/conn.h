@@ -14,18 +14,20 @@
 #include "../crypto/err.h"
 #include "presence.h"
 
+struct tls;
+
 #define CONN_DEFAULT_PORT "13000"
 
 enum {
-	CONN_HOST_MAX = 256,       /* bytes of a host name, with its NUL */
-	CONN_CONNECT_MS = 10000,   /* for each address that a name has */
-	CONN_FINISH_MS = 1000,     /* for the peer to close, */
-	CONN_FINISH_BYTES = 65536, /* after at most so many bytes more */
-	CONN_ADDRESS_MAX = 64,     /* "[addr]:port" as text */
-	CONN_UNREAD_MAX = 8,       /* bytes that can be given back */
-	CONN_KEEP_IDLE = 60,       /* seconds until a silent peer is probed, */
-	CONN_KEEP_EVERY = 20,      /* between probes, */
-	CONN_KEEP_TRIES = 6        /* and how many of them may stay without an answer */
+	CONN_HOST_MAX = 256,          /* bytes of a host name, with its NUL */
+	CONN_CONNECT_MS = 10000,      /* for each address that a name has */
+	CONN_FINISH_MS = 1000,        /* for the peer to close, */
+	CONN_FINISH_BYTES = 16 << 20, /* after at most so many bytes more: what may be under way */
+	CONN_ADDRESS_MAX = 64,        /* "[addr]:port" as text */
+	CONN_UNREAD_MAX = 8,          /* bytes that can be given back */
+	CONN_KEEP_IDLE = 60,          /* seconds until a silent peer is probed, */
+	CONN_KEEP_EVERY = 20,         /* between probes, */
+	CONN_KEEP_TRIES = 6           /* and how many of them may stay without an answer */
 };
 
 struct conn {
@@ -34,6 +36,7 @@ struct conn {
 	int64_t deadline_ms; /* of CLOCK_MONOTONIC; 0: none */
 	uint64_t in, out;    /* bytes so far */
 	const char *peer;    /* its address as text; NULL in a client */
+	int door;            /* the server's: by which of its doors the peer came in */
 	const struct presence *presence; /* the server's; NULL in a client */
 	size_t slot;                     /* this session's */
 	/* Called when the server has woken this session: accounts have changed, or mail came. 0 to
@@ -42,6 +45,8 @@ struct conn {
 	void *woken_arg;
 	uint8_t unread[CONN_UNREAD_MAX]; /* given back, to be read first */
 	size_t unread_n;
+	struct tls *tls; /* conn_tls.h; NULL: plain */
+	bool tls_broken; /* a record was cut on its way out: nothing can follow it */
 	/* what does the work: tests put short reads, EINTR and failures here */
 	ssize_t (*recv)(int fd, void *p, size_t n, int flags);
 	ssize_t (*send)(int fd, const void *p, size_t n, int flags);
@@ -57,6 +62,9 @@ void conn_catch_wake(void);
  * keep-alive, non-blocking. */
 void conn_init(struct conn *c, int fd);
 void conn_close(struct conn *c);
+/* The peer may take long between two reads: only the deadlines end a write. Else the system does
+ * after CONN_KEEP_IDLE + CONN_KEEP_EVERY * CONN_KEEP_TRIES seconds without room, too. */
+void conn_be_patient(const struct conn *c);
 
 /* The peer has proven who it is: the server does not end this session to make room for others. */
 void conn_set_proven(const struct conn *c, const struct presence_who *who);
@@ -85,6 +93,11 @@ bool conn_is_stopping(const struct conn *c);
 
 /* All of it. 0 or -1. */
 int conn_write(struct conn *c, const void *p, size_t n, struct err *e);
+
+/* The same two beneath TLS, for conn_tls.c alone. */
+enum conn_got conn_plain_read(
+	struct conn *c, void *p, size_t n, int64_t quiet_ms, size_t *got, struct err *e);
+int conn_plain_write(struct conn *c, const void *p, size_t n, struct err *e);
 
 /* End a connection whose last bytes must arrive: say that no more will come, and wait a moment for
  * the peer to close. Closing over bytes that were never read would reset the connection, and what

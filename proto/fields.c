@@ -3,20 +3,35 @@
 
 #include "../crypto/secret.h"
 
+/* jansson does not always tell a text that is no JSON from memory that is short. */
+static bool memory_was_short;
+
+static void *noting_malloc(size_t n)
+{
+	void *p = secret_malloc(n);
+
+	memory_was_short = memory_was_short || p == NULL;
+	return p;
+}
+
 json_t *fields_parse(const void *p, size_t n, struct err *e)
 {
 	json_error_t why;
 	json_t *o;
 
-	json_set_alloc_funcs(secret_malloc, secret_free); /* a password may stand in it */
+	json_set_alloc_funcs(noting_malloc, secret_free); /* a password may stand in it */
 	if (memchr(p, '\0', n) != NULL) {
 		err_set(e, EX_PROTOCOL, "the JSON holds a NUL");
 		return NULL;
 	}
+	memory_was_short = false;
 	o = json_loadb(p, n, JSON_REJECT_DUPLICATES, &why);
-	if (o == NULL) {
-		bool memory = json_error_code(&why) == json_error_out_of_memory;
-		err_set(e, memory ? EX_TEMPFAIL : EX_PROTOCOL, "this is no JSON: %s", why.text);
+	if (memory_was_short) {
+		json_decref(o);
+		o = NULL;
+		err_set(e, EX_TEMPFAIL, "cannot read JSON: out of memory");
+	} else if (o == NULL) {
+		err_set(e, EX_PROTOCOL, "this is no JSON: %s", why.text);
 	} else if (!json_is_object(o)) {
 		json_decref(o);
 		o = NULL;

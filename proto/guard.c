@@ -1,6 +1,7 @@
 /* Counters of wrong passwords; see guard.h. */
 #include "guard.h"
 
+#include <arpa/inet.h>
 #include <sys/mman.h>
 
 #include "../crypto/bytes.h"
@@ -47,23 +48,49 @@ static uint32_t count(struct guard_slot *s)
 	return s->wrong;
 }
 
+/* A host owns its whole IPv6 /64. */
+static struct guard_slot *slot_of_address(const struct guard *g, const char *peer)
+{
+	const char *end = peer[0] == '[' ? strchr(peer, ']') : NULL, *port = strrchr(peer, ':');
+	struct in6_addr address;
+	char text[INET6_ADDRSTRLEN];
+
+	if (end != NULL) {
+		(void)snprintf(text, sizeof text, "%.*s", (int)(end - peer - 1), peer + 1);
+		if (inet_pton(AF_INET6, text, &address) == 1 && !IN6_IS_ADDR_V4MAPPED(&address)) {
+			return slot_of(g, 'n', (const char *)address.s6_addr, 8);
+		}
+	}
+	return slot_of(g, 'a', peer, port == NULL ? strlen(peer) : (size_t)(port - peer));
+}
+
+/* The wait behind so many wrong ones beyond those that are free. */
+static int64_t wait_behind(uint32_t beyond)
+{
+	return beyond == 0 ? 0 : beyond > 5 ? GUARD_MAX_MS : (int64_t)GUARD_STEP_MS << (beyond - 1);
+}
+
+int64_t guard_before(const struct guard *g, const char *peer)
+{
+	const struct guard_slot *s = g->slots == NULL ? NULL : slot_of_address(g, peer);
+
+	if (s == NULL || s->wrong <= GUARD_MANY || conn_now_ms() - s->last_ms > GUARD_FORGET_MS) {
+		return 0;
+	}
+	return wait_behind(s->wrong - GUARD_MANY);
+}
+
 int64_t guard_wrong(struct guard *g, const char *user, const char *peer)
 {
-	const char *port = strrchr(peer, ':');
 	uint32_t by_user, by_address, worst;
 
 	if (g->slots == NULL) {
 		return 0;
 	}
 	by_user = count(slot_of(g, 'u', user, strlen(user)));
-	by_address =
-		count(slot_of(g, 'a', peer, port == NULL ? strlen(peer) : (size_t)(port - peer)));
+	by_address = count(slot_of_address(g, peer));
 	worst = by_user > by_address ? by_user : by_address;
-	if (worst <= GUARD_FREE) {
-		return 0;
-	}
-	worst -= GUARD_FREE;
-	return worst > 5 ? GUARD_MAX_MS : (int64_t)GUARD_STEP_MS << (worst - 1);
+	return worst <= GUARD_FREE ? 0 : wait_behind(worst - GUARD_FREE);
 }
 
 void guard_right(struct guard *g, const char *user)

@@ -26,6 +26,9 @@ static int split_listen(
 		(void)snprintf(port, 8, "%s", text);
 		return 0;
 	}
+	if (text[strspn(text, "0123456789")] == '\0') { /* or it would be taken for a host's name */
+		return err_set(e, EX_USAGE, "\"%.32s\" is no port: 0 to 65535", text);
+	}
 	return conn_split(text, host, port, e);
 }
 

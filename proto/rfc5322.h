@@ -58,6 +58,8 @@ int rfc5322_put(struct buf *out, const char *name, const char *value);
 /* Any UTF-8 without line ends and NUL, exactly: as it is, or in encoded words. */
 int rfc5322_put_text(struct buf *out, const char *name, struct message_part text);
 /* In UTC. */
+enum { RFC5322_DATE_MAX = 80 };
+void rfc5322_format_date(int64_t time_us, char out[static RFC5322_DATE_MAX]);
 int rfc5322_put_date(struct buf *out, const char *name, int64_t time_us);
 /* Part of a field that is a list: `item`, on a new line when the old one (from *column on) would
  * become longer than 76 characters. */

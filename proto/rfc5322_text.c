@@ -1,74 +1,11 @@
 /* Values of header fields as text and as dates; see rfc5322.h. */
 #include <strings.h>
 
+#include "charset.h"
 #include "rfc5322.h"
 #include "transfer.h"
 
-/* --- characters --- */
-
-static int put_code_point(struct buf *out, uint32_t c)
-{
-	uint8_t u[3] = {(uint8_t)(0xe0 | c >> 12), (uint8_t)(0x80 | (c >> 6 & 0x3f)),
-		(uint8_t)(0x80 | (c & 0x3f))};
-
-	if (c < 0x80) {
-		u[0] = (uint8_t)c;
-		return buf_append(out, u, 1);
-	}
-	if (c < 0x800) {
-		u[1] = u[2];
-		u[0] = (uint8_t)(0xc0 | c >> 6);
-		return buf_append(out, u, 2);
-	}
-	return buf_append(out, u, 3);
-}
-
-/* Windows-1252 where it differs from ISO-8859-1, which as mail has it means the former. */
-static const uint16_t windows_1252[32] = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020,
-	0x2021, 0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd, 0xfffd, 0x2018,
-	0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153,
-	0xfffd, 0x017e, 0x0178};
-
-static int put_latin(struct buf *out, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		uint32_t c = p[i] >= 0x80 && p[i] < 0xa0 ? windows_1252[p[i] - 0x80] : p[i];
-		if (put_code_point(out, c) != 0) {
-			return -1;
-		}
-	}
-	return 0;
-}
-
-/* What is no UTF-8 becomes U+FFFD. */
-static int put_valid(struct buf *out, const uint8_t *p, size_t n)
-{
-	while (n > 0) {
-		uint32_t c;
-		int k = utf8_next(p, n, &c);
-		if ((k > 0 ? buf_append(out, p, (size_t)k) : put_code_point(out, 0xfffd)) != 0) {
-			return -1;
-		}
-		p += k > 0 ? k : 1;
-		n -= k > 0 ? (size_t)k : 1;
-	}
-	return 0;
-}
-
 /* --- encoded words (RFC 2047) --- */
-
-enum charset { CHARSET_OTHER, CHARSET_UTF8, CHARSET_LATIN };
-
-static const struct {
-	const char *name;
-	enum charset charset;
-} charsets[] = {
-	{"utf-8", CHARSET_UTF8},
-	{"us-ascii", CHARSET_UTF8},
-	{"iso-8859-1", CHARSET_LATIN},
-	{"iso-8859-15", CHARSET_LATIN},
-	{"windows-1252", CHARSET_LATIN},
-};
 
 struct word {
 	enum charset charset;
@@ -98,13 +35,7 @@ static bool parse_word(const uint8_t *p, size_t n, struct word *w)
 	charset_n = (size_t)(encoding - charset);
 	star = memchr(charset, '*', charset_n); /* a language, RFC 2231 5 */
 	charset_n = star == NULL ? charset_n : (size_t)(star - charset);
-	w->charset = CHARSET_OTHER;
-	for (size_t i = 0; i < sizeof charsets / sizeof charsets[0]; i++) {
-		if (strlen(charsets[i].name) == charset_n &&
-			strncasecmp(charsets[i].name, (const char *)charset, charset_n) == 0) {
-			w->charset = charsets[i].charset;
-		}
-	}
+	w->charset = charset_find(charset, charset_n);
 	w->base64 = (encoding[1] | 0x20) == 'b';
 	w->text = (struct message_part){.p = text + 1, .n = (size_t)(close - text - 1)};
 	w->n = (size_t)(close + 2 - p);
@@ -137,8 +68,7 @@ static int decode_word(struct buf *raw, const struct word *w)
 
 static int put_raw(struct buf *out, struct buf *raw, enum charset charset)
 {
-	int rc = charset == CHARSET_LATIN ? put_latin(out, raw->p, raw->n)
-					  : put_valid(out, raw->p, raw->n);
+	int rc = charset_put(out, charset, raw->p, raw->n);
 
 	raw->n = 0;
 	return rc;
@@ -199,7 +129,7 @@ int rfc5322_text(struct buf *out, struct message_part value)
 		do {
 			k++;
 		} while (at + k < value.n && p[k] != '=' && p[k] != '\r' && p[k] != '\n');
-		if (put_valid(out, p, k) != 0) {
+		if (charset_put(out, CHARSET_UTF8, p, k) != 0) {
 			return -1;
 		}
 		at += k;
@@ -212,18 +142,24 @@ int rfc5322_text(struct buf *out, struct message_part value)
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 static const char days[] = "SunMonTueWedThuFriSat";
 
-int rfc5322_put_date(struct buf *out, const char *name, int64_t time_us)
+void rfc5322_format_date(int64_t time_us, char out[static RFC5322_DATE_MAX])
 {
 	time_t seconds = (time_t)(time_us / 1000000 - (time_us % 1000000 < 0 ? 1 : 0));
 	struct tm tm = {.tm_mday = 1};
-	char text[80];
 
 	if (gmtime_r(&seconds, &tm) == NULL || tm.tm_year < -900 || tm.tm_year > 8099) {
 		tm = (struct tm){.tm_mday = 1, .tm_year = 70, .tm_wday = 4};
 	}
-	(void)snprintf(text, sizeof text, "%.3s, %02d %.3s %04d %02d:%02d:%02d +0000",
+	(void)snprintf(out, RFC5322_DATE_MAX, "%.3s, %02d %.3s %04d %02d:%02d:%02d +0000",
 		days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
 		tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+int rfc5322_put_date(struct buf *out, const char *name, int64_t time_us)
+{
+	char text[RFC5322_DATE_MAX];
+
+	rfc5322_format_date(time_us, text);
 	return rfc5322_put(out, name, text);
 }
 
