@@ -303,6 +303,8 @@ static const struct {
 	[ENHANCED_PASSWORD] = {"password", EX_NOPERM, true},
 	[ENHANCED_NO_USER] = {"no-user", EX_NOUSER, false},
 	[ENHANCED_NO_MESSAGE] = {"no-message", EX_NOINPUT, false},
+	[ENHANCED_NO_FILE] = {"no-file", EX_NOINPUT, false},
+	[ENHANCED_EXISTS] = {"exists", EX_CANTCREAT, false},
 	[ENHANCED_REJECTED] = {"rejected", EX_DATAERR, false},
 	[ENHANCED_DAMAGED] = {"damaged", EX_DATAERR, false},
 	[ENHANCED_TOO_LARGE] = {"too-large", EX_DATAERR, false},

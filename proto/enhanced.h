@@ -24,10 +24,23 @@ enum {
 	ENHANCED_EARLY_MAX = 32768, /* bytes of records that a client may send before `welcome` */
 	ENHANCED_REQUESTS = 64,     /* under way at once */
 	ENHANCED_BUFFER = 2 * (ENHANCED_LENGTH + NOISE_MESSAGE_MAX),
-	ENHANCED_CHARS = 64000000,       /* of a message: the server's default, */
-	ENHANCED_CHARS_MAX = 1000000000, /* and the most that it can be set to */
-	ENHANCED_INDEXES = 1000,         /* that one request may name */
-	ENHANCED_SECRET = 16             /* bytes of an invitation's secret */
+	ENHANCED_CHARS = 64000000,         /* of a message: the server's default, */
+	ENHANCED_CHARS_MAX = 1000000000,   /* and the most that it can be set to */
+	ENHANCED_INDEXES = 1000,           /* that one request may name */
+	ENHANCED_FILE_NAME = 200,          /* bytes of a file's name */
+	ENHANCED_FILE_TO = 100,            /* whom one is handed to */
+	ENHANCED_FILE_PIECE = 262144,      /* bytes that we put behind one `file-data`, */
+	ENHANCED_FILE_PIECE_MAX = 1 << 20, /* and that it may announce */
+	ENHANCED_FILE_PACE = 10000, /* bytes that are compared, or written, in a ms at the least */
+	ENHANCED_SECRET = 16,       /* bytes of an invitation's secret */
+	ENHANCED_CHAT_OFFERS = 100, /* of one member for another, at once */
+	ENHANCED_CHAT_OFFER = 120,  /* bytes of one */
+	ENHANCED_CHAT_PACKET = 17 << 20, /* bytes of a packet, */
+	ENHANCED_CHAT_RECEIPT = 1024,    /* and of a receipt */
+	ENHANCED_CHAT_FETCH = 256,       /* packets in one answer; */
+	ENHANCED_CHAT_BYTES = 8 << 20,   /* nothing follows in it behind so many bytes */
+	ENHANCED_CHAT_IDS = 1000,        /* that one request may name */
+	ENHANCED_CHAT_STREAM = 8         /* bytes of a stream's name */
 };
 
 /* Told what happens on the wire, one line each, for -v. NULL: nobody asked. */
@@ -96,6 +109,8 @@ enum enhanced_code {
 	ENHANCED_PASSWORD,
 	ENHANCED_NO_USER,
 	ENHANCED_NO_MESSAGE,
+	ENHANCED_NO_FILE,
+	ENHANCED_EXISTS,
 	ENHANCED_REJECTED,
 	ENHANCED_DAMAGED,
 	ENHANCED_TOO_LARGE,

@@ -141,6 +141,7 @@ int enhanced_client_open(struct mail_client **out, const struct enhanced_login *
 	c->base = (struct mail_client){.ops = &enhanced_client_ops, .alive = true};
 	c->welcomed = c->asks = c->left = false;
 	c->max_chars = c->early = 0;
+	c->waits = 0;
 	c->conn.fd = -1;
 	rc = conn_dial(&c->conn, l->host, l->port, e);
 	enhanced_init(&c->wire, &c->conn);
@@ -173,8 +174,11 @@ static int take_error(struct enhanced_client *c, const json_t *reply, struct err
 	exit = enhanced_code_exit(code, &ends);
 	c->base.alive = c->base.alive && !ends;
 	c->asks = strcmp(code, enhanced_code_name(ENHANCED_PASSWORD)) == 0;
-	return err_set(e, exit, "%.*s", (int)(text.n < 400 ? text.n : 400),
-		text.n == 0 ? "the server gives no reason" : (const char *)text.p);
+	c->refused = !ends && strcmp(code, enhanced_code_name(ENHANCED_TRY_LATER)) != 0;
+	if (text.n == 0) {
+		return err_set(e, exit, "the server gives no reason");
+	}
+	return err_set(e, exit, "%.*s", (int)(text.n < 400 ? text.n : 400), (const char *)text.p);
 }
 
 /* Writing failed: what the server said before it closed tells more than the broken pipe. */
@@ -196,7 +200,7 @@ int enhanced_client_broken(struct enhanced_client *c, struct err *e)
 	return -1;
 }
 
-static int get_reply(struct enhanced_client *c, json_t **reply, struct err *e)
+static int next_reply(struct enhanced_client *c, json_t **reply, struct err *e)
 {
 	if (enhanced_flush(&c->wire, e) != 0) {
 		return enhanced_client_broken(c, e);
@@ -212,6 +216,21 @@ static int get_reply(struct enhanced_client *c, json_t **reply, struct err *e)
 		return -1;
 	}
 	return 0;
+}
+
+/* What was waited for is not asked for any more: the request behind it has ended that. */
+static int get_reply(struct enhanced_client *c, json_t **reply, struct err *e)
+{
+	while (c->waits > 0) {
+		json_t *news;
+		c->waits--;
+		if (next_reply(c, &news, e) == 0) {
+			json_decref(news);
+		} else if (!c->base.alive) {
+			return -1;
+		}
+	}
+	return next_reply(c, reply, e);
 }
 
 static int await_welcome(struct enhanced_client *c, struct err *e)
@@ -245,11 +264,16 @@ int enhanced_client_welcome(struct mail_client *base, bool *asks, struct err *e)
 	return rc;
 }
 
+int enhanced_client_any(struct enhanced_client *c, json_t **reply, struct err *e)
+{
+	*reply = NULL;
+	return await_welcome(c, e) != 0 ? -1 : get_reply(c, reply, e);
+}
+
 int enhanced_client_reply(
 	struct enhanced_client *c, const char *type, json_t **reply, struct err *e)
 {
-	*reply = NULL;
-	if (await_welcome(c, e) != 0 || get_reply(c, reply, e) != 0) {
+	if (enhanced_client_any(c, reply, e) != 0) {
 		return -1;
 	}
 	if (!fields_is(*reply, "type", type)) {

@@ -14,19 +14,17 @@ json_t *enhanced_request(const char *type)
 	return o;
 }
 
-/* Each 0, or -1 (no memory, no UTF-8): then the request must not go out. */
-static int set_text(json_t *o, const char *name, const char *text)
+int enhanced_set_text(json_t *o, const char *name, const char *text)
 {
 	return json_object_set_new(o, name, json_string(text));
 }
 
-static int set_number(json_t *o, const char *name, uint64_t value)
+int enhanced_set_number(json_t *o, const char *name, uint64_t value)
 {
 	return json_object_set_new(o, name, json_integer((json_int_t)value));
 }
 
-/* Put a request whose fields were set; ok: all of them. It is released. */
-static int put_request(struct enhanced_client *c, json_t *o, bool ok, struct err *e)
+int enhanced_client_put(struct enhanced_client *c, json_t *o, bool ok, struct err *e)
 {
 	if (!ok) {
 		json_decref(o);
@@ -39,7 +37,7 @@ static int put_request(struct enhanced_client *c, json_t *o, bool ok, struct err
 
 enum { EARLY_EXTRA = 512 };
 
-static json_t *names_of(const char *to)
+json_t *enhanced_names(const char *to)
 {
 	json_t *array = json_array();
 
@@ -110,10 +108,11 @@ static int post(struct mail_client *base, const struct mail_letter *l, struct er
 	}
 	o = enhanced_request("send");
 	hex_encode(id, l->id, MAIL_ID);
-	ok = set_text(o, "id", id) == 0 && set_text(o, "title", l->title) == 0 &&
-	     set_number(o, "chars", l->chars) == 0 && set_number(o, "length", l->bytes) == 0 &&
-	     json_object_set_new(o, "to", names_of(l->to)) == 0;
-	if (put_request(c, o, ok, e) != 0) {
+	ok = enhanced_set_text(o, "id", id) == 0 && enhanced_set_text(o, "title", l->title) == 0 &&
+	     enhanced_set_number(o, "chars", l->chars) == 0 &&
+	     enhanced_set_number(o, "length", l->bytes) == 0 &&
+	     json_object_set_new(o, "to", enhanced_names(l->to)) == 0;
+	if (enhanced_client_put(c, o, ok, e) != 0) {
 		return -1;
 	}
 	return put_content(c, l, e) == 0 ? 0 : enhanced_client_broken(c, e);
@@ -250,9 +249,9 @@ static int take_pages(
 /* What a list and a wait have in common. 0 or -1. */
 static int set_query(json_t *o, const struct mail_query *q)
 {
-	return (q->after == NULL || set_text(o, "after", q->after) == 0) &&
-			       (q->limit == 0 || set_number(o, "limit", q->limit) == 0) &&
-			       (q->from == NULL || set_text(o, "from", q->from) == 0)
+	return (q->after == NULL || enhanced_set_text(o, "after", q->after) == 0) &&
+			       (q->limit == 0 || enhanced_set_number(o, "limit", q->limit) == 0) &&
+			       (q->from == NULL || enhanced_set_text(o, "from", q->from) == 0)
 		       ? 0
 		       : -1;
 }
@@ -277,12 +276,12 @@ static int list(struct mail_client *base, const struct mail_query *q, mail_visit
 	/* more than a request can name: then the whole list tells */
 	bool few = q->indexes_n > 0 && q->indexes_n <= ENHANCED_INDEXES;
 	bool ok = set_query(o, q) == 0 &&
-		  (q->since == NULL || set_text(o, "since", q->since) == 0) &&
-		  (q->since_us == 0 || set_number(o, "us", (uint64_t)q->since_us) == 0) &&
+		  (q->since == NULL || enhanced_set_text(o, "since", q->since) == 0) &&
+		  (q->since_us == 0 || enhanced_set_number(o, "us", (uint64_t)q->since_us) == 0) &&
 		  (!few || set_indexes(o, q->indexes, q->indexes_n) == 0);
 
 	conn_deadline(&c->conn, ENHANCED_MAIL_MS);
-	if (put_request(c, o, ok, e) != 0) {
+	if (enhanced_client_put(c, o, ok, e) != 0) {
 		return -1;
 	}
 	return take_pages(c, &t, rest == NULL ? &ignored : rest, e);
@@ -295,10 +294,11 @@ static int wait_for_mail(struct mail_client *base, const struct mail_query *q, u
 	struct taken t = {.q = q, .visit = visit, .arg = arg};
 	struct mail_rest ignored;
 	json_t *o = enhanced_request("wait");
-	bool ok = set_query(o, q) == 0 && (seconds == 0 || set_number(o, "seconds", seconds) == 0);
+	bool ok = set_query(o, q) == 0 &&
+		  (seconds == 0 || enhanced_set_number(o, "seconds", seconds) == 0);
 
 	conn_deadline(&c->conn, seconds == 0 ? 0 : 1000 * (int64_t)seconds + ENHANCED_CLIENT_MS);
-	if (put_request(c, o, ok, e) != 0) {
+	if (enhanced_client_put(c, o, ok, e) != 0) {
 		return -1;
 	}
 	if (take_pages(c, &t, &ignored, e) != 0) {
@@ -340,6 +340,13 @@ static int take_content(
 	return 0;
 }
 
+static bool is_id(const struct message_part *id)
+{
+	uint8_t bytes[MAIL_ID];
+
+	return id->n == MAIL_ID_TEXT && hex_decode(bytes, MAIL_ID, (const char *)id->p, id->n) == 0;
+}
+
 static int take_message(
 	struct enhanced_client *c, const json_t *reply, const struct mail_taker *t, struct err *e)
 {
@@ -355,6 +362,10 @@ static int take_message(
 			       fields_number(reply, "length", INT64_MAX, &m.bytes, e) <= 0)) {
 		rc = err_set(e, EX_PROTOCOL, "the server's message has no header");
 	}
+	if (rc == 0 && (!is_id(&m.id) || has_control(m.from.p, m.from.n) ||
+			       has_control(m.time.p, m.time.n) || has_control(to.p, to.n))) {
+		rc = err_set(e, EX_PROTOCOL, "the header of the server's message is none");
+	}
 	m.to = (struct message_part){.p = to.p, .n = to.n};
 	rc = rc == 0 ? t->head(t->arg, &m, e) : rc;
 	rc = rc == 0 ? take_content(c, m.bytes, t, e) : rc;
@@ -367,13 +378,13 @@ static int read_message(struct mail_client *base, const struct mail_choice *whic
 {
 	struct enhanced_client *c = (struct enhanced_client *)base;
 	json_t *o = enhanced_request("read"), *reply;
-	bool ok = which->id != NULL  ? set_text(o, "id", which->id) == 0
-		  : which->index > 0 ? set_number(o, "index", which->index) == 0
+	bool ok = which->id != NULL  ? enhanced_set_text(o, "id", which->id) == 0
+		  : which->index > 0 ? enhanced_set_number(o, "index", which->index) == 0
 				     : json_object_set_new(o, "last", json_true()) == 0;
 	int rc;
 
 	conn_deadline(&c->conn, ENHANCED_MAIL_MS);
-	if (put_request(c, o, ok, e) != 0) {
+	if (enhanced_client_put(c, o, ok, e) != 0) {
 		return -1;
 	}
 	if (enhanced_client_reply(c, "message", &reply, e) != 0) {
@@ -390,10 +401,10 @@ static int remove_message(struct mail_client *base, const char *id, struct err *
 	struct enhanced_client *c = (struct enhanced_client *)base;
 	json_t *o = enhanced_request("delete"), *reply;
 
-	bool ok = set_text(o, "id", id) == 0;
+	bool ok = enhanced_set_text(o, "id", id) == 0;
 
 	conn_deadline(&c->conn, ENHANCED_CLIENT_MS);
-	if (put_request(c, o, ok, e) != 0) {
+	if (enhanced_client_put(c, o, ok, e) != 0) {
 		return -1;
 	}
 	if (enhanced_client_reply(c, "deleted", &reply, e) != 0) {

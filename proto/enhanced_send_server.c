@@ -33,8 +33,7 @@ static void own_id(const char *user, const uint8_t given[static FIELDS_ID],
 	memcpy(out, digest, MAILBOX_ID_BYTES);
 }
 
-/* "to" into the text of a To line. 0 or -1 (EX_DATAERR, EX_NOUSER). */
-static int read_to(struct buf *out, const json_t *to, struct err *e)
+int enhanced_read_to(struct buf *out, const json_t *to, struct err *e)
 {
 	const json_t *name;
 	size_t i;
@@ -69,7 +68,7 @@ static int read_letter(
 		(id = fields_id(request, "id", given, e)) < 0) {
 		return err_set(e, EX_DATAERR, "a send needs \"title\", \"chars\", and a sound id");
 	}
-	if (read_to(&in->to, json_object_get(request, "to"), e) != 0) {
+	if (enhanced_read_to(&in->to, json_object_get(request, "to"), e) != 0) {
 		return -1;
 	}
 	if (id > 0) {

@@ -77,5 +77,6 @@ void helper_reap(struct helper *h, pid_t pid, int status)
 		}
 	}
 	/* one that was to clean up is not sent after itself */
-	h->must_clean_up = h->must_clean_up || (WIFSIGNALED(status) && !cleaned_up);
+	h->must_clean_up = h->must_clean_up ||
+			   (WIFSIGNALED(status) && !cleaned_up && h->server->after_death != NULL);
 }

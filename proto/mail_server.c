@@ -178,7 +178,7 @@ int mail_begin(
 	}
 	if (m->id != NULL) {
 		memcpy(m->meta.id, m->id, sizeof m->meta.id);
-	} else if (random_bytes(m->meta.id, sizeof m->meta.id, e) != 0) {
+	} else if (!m->named && random_bytes(m->meta.id, sizeof m->meta.id, e) != 0) {
 		return -1;
 	}
 	return m->box->ops->begin(m->box, m->head_bytes, &m->draft, e);

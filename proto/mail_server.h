@@ -13,7 +13,8 @@ mailbox_describe mail_describe;
 struct mail {
 	struct mailbox *box; /* the caller's, like the two below */
 	const char *user;    /* who logged in */
-	const uint8_t *id;   /* MAILBOX_ID_BYTES: store it once under this id; NULL: a fresh one */
+	const uint8_t *id;   /* MAILBOX_ID_BYTES: store it once under this id; NULL: a fresh one, */
+	bool named;          /* which the caller has put into meta.id */
 	uint64_t max_chars;
 	struct mailbox_usage defaults; /* limits of accounts that have none of their own */
 	uint64_t announced;            /* bytes of content; 0: the wire tells characters alone */

@@ -117,17 +117,11 @@ static void ready(void *arg)
 	}
 }
 
-static void nothing_left(void *arg)
-{
-	(void)arg; /* a connection leaves nothing */
-}
-
 int mitm_run(struct mitm *m, const char *const *listen, size_t listen_n, struct err *e)
 {
 	struct server s = {.sessions = SERVER_SESSIONS,
 		.per_address = SERVER_SESSIONS,
 		.session = relay_session,
-		.after_death = nothing_left,
 		.ready = ready,
 		.arg = m};
 	int rc;
@@ -135,7 +129,9 @@ int mitm_run(struct mitm *m, const char *const *listen, size_t listen_n, struct 
 	if (listen_n > SERVER_LISTEN_MAX) {
 		return err_set(e, EX_USAGE, "at most %d addresses to listen on", SERVER_LISTEN_MAX);
 	}
-	memcpy(s.listen, listen, listen_n * sizeof listen[0]);
+	for (size_t i = 0; i < listen_n; i++) {
+		s.listen[i].address = listen[i];
+	}
 	s.listen_n = listen_n;
 	rc = prepare_strikes(m, e) != 0 ? -1 : server_run(&s, e);
 	for (size_t i = 0; i < m->attacks_n; i++) {

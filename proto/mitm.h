@@ -4,7 +4,8 @@
  * other. Which threat of SECURITY.md each of them is for, its row says.
  *
  * The files: mitm_relay.c moves the bytes; mitm_sight.c names what they are; mitm_attacks.c has the
- * table; mitm_passive.c, mitm_alter.c, mitm_replay.c, mitm_fake.c and mitm_strike.c the attacks. */
+ * table; mitm_passive.c, mitm_alter.c, mitm_replay.c, mitm_fake.c, mitm_strike.c, mitm_smtp.c,
+ * mitm_ft.c and mitm_ft_ask.c the attacks. */
 #ifndef PROTO_MITM_H
 #define PROTO_MITM_H
 
@@ -61,12 +62,16 @@ enum mitm_classic { MITM_WORKS, MITM_FAILS, MITM_NOTHING_THERE };
 
 struct mitm_attack {
 	const char *name;
-	const char *threats; /* "T1": of hostile.md and SECURITY.md; "-": none of these */
+	const char *threats; /* "T1": of SECURITY.md; "-": none of these */
 	const char *line;    /* what it does */
 	const char *help;    /* what it shows, and why it works or does not */
 	enum mitm_classic classic;
 	bool sizes_stop_it; /* in a dialect that tells a text's size ahead it does not work */
 	bool passive;       /* others can run beside it */
+	/* On SMTP: a set-up that asks for less than it could, where it works. NULL: an attack on
+	 * the other protocols. */
+	const char *permissive;
+	bool ft; /* on file transfer: its founding wire, or noise */
 	/* Each may be NULL. begin: a client is there, the server is not called yet. heard: 0 to
 	 * have the message passed on, 1 when that was done, or is not to be done; -1. end: the
 	 * connection is over. */
@@ -103,11 +108,16 @@ struct mitm {
 	const struct mitm_stolen *stolen;
 	size_t stolen_n;
 	const struct classic_dialect *dialect; /* of the classic protocol; never NULL */
-	bool enhanced;    /* a strike speaks the enhanced protocol to the server */
-	bool verbose;     /* what is passed on as it was heard is told again */
-	unsigned sockets; /* that `slow` opens; 0: MITM_SOCKETS */
-	unsigned seconds; /* that a strike lasts; 0: until it is stopped */
-	int capture;      /* of pcap_open; -1: none */
+	const struct buf *inject; /* what inject-starttls says to the server; NULL: a probe */
+	bool ft;                  /* what is relayed is file transfer */
+	const struct buf *known;  /* the file that is on its way, for ft-flip and ft-truncate */
+	const char *forge;        /* how it is to begin; at most 16 bytes */
+	const struct buf *words;  /* for ft-guess: one on each line */
+	bool enhanced;            /* a strike speaks the enhanced protocol to the server */
+	bool verbose;             /* what is passed on as it was heard is told again */
+	unsigned sockets;         /* that `slow` opens; 0: MITM_SOCKETS */
+	unsigned seconds;         /* that a strike lasts; 0: until it is stopped */
+	int capture;              /* of pcap_open; -1: none */
 	struct mitm_ear ear;
 	struct mitm_shared *shared; /* of mitm_open */
 	int stop_fd;                /* in a strike: readable or hung up when it is to end */

@@ -188,6 +188,99 @@ const struct mitm_attack mitm_attacks[] = {
 			"takes its usual time.\n",
 		.classic = MITM_FAILS,
 		.strike = mitm_slow},
+	{.name = "smtp-relay",
+		.threats = "T29",
+		.line = "read SMTP mail without TLS, and go on in the session as the user",
+		.help = "Before TLS all is read: mail is saved, and of a login by CRAM-MD5 the\n"
+			"challenge and the answer are printed as hashcat takes them (-m 10200):\n"
+			"a password in a list of words is found at once. Of the server's ways to\n"
+			"log in only that one is passed on, for nothing vouches for the list.\n"
+			"The answer is good once, but who relays needs no more: at QUIT the\n"
+			"client is told goodbye in the server's place, and a mail in its name\n"
+			"goes to whom it wrote to last. Neither side can tell. In TLS nothing of\n"
+			"that is seen, and sendmail takes no less unless it is told to.\n",
+		.classic = MITM_WORKS,
+		.permissive = "sendmail --no-tls",
+		.heard = mitm_smtp_relay,
+		.end = mitm_smtp_over},
+	{.name = "strip-starttls",
+		.threats = "T30",
+		.line = "take STARTTLS out of an SMTP server's offer, and wait for the clear",
+		.help = "The offer is in the clear, so a client that begins TLS where it is\n"
+			"offered goes without it: the mail is read. Where the server knows\n"
+			"CRAM-MD5, the client is offered PLAIN alone; it says the password, and\n"
+			"the attacker logs in with it in the client's place. A client for which\n"
+			"TLS is no option leaves before it has said a name; so does sendmail. A\n"
+			"server of --smtp-tls-only takes no mail in the clear.\n",
+		.classic = MITM_WORKS,
+		.permissive = "a client that takes TLS where it is offered",
+		.heard = mitm_strip_starttls,
+		.end = mitm_smtp_over},
+	{.name = "inject-starttls",
+		.threats = "T31",
+		.line = "put words of the attacker's into TLS, from in front of it (--inject)",
+		.help = "What stands behind STARTTLS, or behind its 220, came from anybody. A\n"
+			"peer that keeps it in its buffer while TLS begins takes it for words\n"
+			"said inside (CVE-2011-0411). To the server, on every odd connection:\n"
+			"the commands of a file, which can log in as the attacker and begin a\n"
+			"mail to him, so that all that the client says becomes its text; without\n"
+			"a file a NOOP, whose answer is one too many. To the client, on the\n"
+			"others: answers, so that it believes its mail stored. serve and\n"
+			"sendmail end the session when anything stands there.\n",
+		.classic = MITM_WORKS,
+		.permissive = "a server and a client that keep their buffers",
+		.heard = mitm_inject_starttls,
+		.end = mitm_injected_starttls},
+	{.name = "ft-flip",
+		.threats = "T38",
+		.line = "change a file on its way, and its checksum (--known, --forge)",
+		.help = "On the founding wire of file transfer a changed bit of cipher text\n"
+			"changes the same bit of the next block and spoils its own. Ahead of each\n"
+			"payload stands its header's padding, at which nobody looks. So who knows\n"
+			"the file writes what he likes over its first 16 bytes, and over its MD5\n"
+			"that of the new one: the server confirms it. On noise every record is\n"
+			"authenticated: the first changed bit ends the transfer.\n",
+		.classic = MITM_WORKS,
+		.ft = true,
+		.heard = mitm_ft_flip,
+		.end = mitm_ft_altered},
+	{.name = "ft-truncate",
+		.threats = "T39",
+		.line = "have half a file confirmed as the whole (--known)",
+		.help = "A full chunk of the founding wire ends in a block of padding, at which\n"
+			"nobody looks: changed, it turns the next header into that of the end.\n"
+			"The block behind that becomes the MD5 of what came so far, the rest is\n"
+			"kept back, and the server confirms. On noise the end is a record of its\n"
+			"own, sealed and counted, with the file's size in it: what comes without\n"
+			"it is no file.\n",
+		.classic = MITM_WORKS,
+		.ft = true,
+		.heard = mitm_ft_truncate,
+		.end = mitm_ft_altered},
+	{.name = "ft-guess",
+		.threats = "T40",
+		.line = "guess at the key of a file server by a list of words (--words)",
+		.help = "Whoever says hello on the founding wire gets a block of known padding\n"
+			"under the key, which is the secret's own bytes: a word costs one AES\n"
+			"block, offline. On noise the server says nothing to who does not have\n"
+			"the key, and a word costs an Argon2id, even from a capture: a thousand\n"
+			"times and more. A secret in the list is found all the same, later: take\n"
+			"the one that ftserve makes. --enhanced: on noise, for two seconds.\n",
+		.classic = MITM_WORKS,
+		.ft = true,
+		.strike = mitm_ft_guess},
+	{.name = "ft-oracle",
+		.threats = "T41",
+		.line = "read a recorded file by asking the server about paddings",
+		.help = "On the founding wire the server decrypts two blocks of anybody's. If\n"
+			"they end in a valid padding it says that the number is wrong; else it\n"
+			"says nothing. That is enough to undo the cipher, byte by byte, at about\n"
+			"2,000 connections for a block of 16: here the first two of a file that\n"
+			"was written. On noise each refusal is the same silence.\n",
+		.classic = MITM_WORKS,
+		.ft = true,
+		.heard = mitm_ft_record,
+		.end = mitm_ft_oracle},
 };
 
 const size_t mitm_attacks_n = sizeof mitm_attacks / sizeof mitm_attacks[0];

@@ -24,6 +24,7 @@ int mitm_eavesdrop(struct relay *r, struct mitm_message *m, struct err *e)
 	bool sent = m->kind == MITM_MENU && r->exchange.has_mail;
 	bool goodbye = m->kind == MITM_RECORD && m->from == MITM_CLIENT && mitm_is_goodbye(m);
 
+	sent = sent || m->kind == MITM_DOT;
 	r->mine->step += sent || goodbye ? 1 : 0; /* a session is on one wire */
 	(void)e;
 	return 0;
@@ -42,6 +43,13 @@ void mitm_eavesdropped(struct relay *r)
 			"no name and no text: the sizes and times of %u sealed records of the "
 			"client's, %u of them as short as a goodbye",
 			records > 2 ? records - 2 : 0, r->mine->step);
+	} else if (r->wire == MITM_IS_SMTP) {
+		relay_result(r, !r->smtp.tls,
+			r->smtp.tls
+				? "SMTP, up to TLS: the sizes and times of %u sealed records of "
+				  "the client's"
+				: "SMTP without TLS: names, logins and texts, %u of them mail",
+			r->smtp.tls ? r->smtp.sealed[MITM_CLIENT] : r->mine->step);
 	}
 }
 

@@ -130,13 +130,26 @@ void relay_did(struct relay *r, const char *format, ...)
 	}
 }
 
+void relay_stole_from(struct relay *r, const char *from, const char *title, const struct buf *mail,
+	const char *what)
+{
+	const struct mitm_loot loot = {
+		.connection = r->connection, .from = from, .title = title, .text = mail};
+	char shown[600], name[200];
+
+	(void)escape_text(shown, sizeof shown, title, strlen(title), false);
+	(void)escape_text(name, sizeof name, from, strlen(from), false);
+	if (r->m->ear.stole != NULL) {
+		r->m->ear.stole(r->m->ear.arg, &loot);
+	}
+	relay_result(r, true, "the e-mail \"%s\" from %s %s", shown, name, what);
+}
+
 void relay_stole(struct relay *r, const struct buf *mail, const char *what)
 {
 	struct message_head h;
 	const char *why;
-	char from[64], title[4 * MESSAGE_TITLE_CHARS + 1], shown[600];
-	const struct mitm_loot loot = {
-		.connection = r->connection, .from = from, .title = title, .text = mail};
+	char from[64], title[4 * MESSAGE_TITLE_CHARS + 1];
 
 	if (message_parse(mail->p, mail->n, false, &h, &why) != 1 &&
 		message_parse_loose(mail->p, mail->n, &h, &why) != 0) {
@@ -144,11 +157,7 @@ void relay_stole(struct relay *r, const struct buf *mail, const char *what)
 	}
 	(void)snprintf(from, sizeof from, "%.*s", (int)h.from.n, (const char *)h.from.p);
 	(void)snprintf(title, sizeof title, "%.*s", (int)h.title.n, (const char *)h.title.p);
-	(void)escape_text(shown, sizeof shown, title, strlen(title), false);
-	if (r->m->ear.stole != NULL) {
-		r->m->ear.stole(r->m->ear.arg, &loot);
-	}
-	relay_result(r, true, "the e-mail \"%s\" from %s %s", shown, from, what);
+	relay_stole_from(r, from, title, mail, what);
 }
 
 /* --- hearing --- */
@@ -374,6 +383,7 @@ static void free_relay(struct relay *r)
 		buf_free(&r->memory[i].kept[0]);
 		buf_free(&r->memory[i].kept[1]);
 		mitm_exchange_free(&r->memory[i].held);
+		mitm_smtp_heard_free(&r->memory[i].smtp);
 	}
 }
 

@@ -3,13 +3,15 @@
 #define PROTO_MITM_RELAY_H
 
 #include "mitm.h"
+#include "mitm_ft.h"
+#include "mitm_smtp.h"
 #include "pcap.h"
 
 enum { MITM_FAKE_MS = 900000 }; /* for one text, with the attacker as the server */
 
 enum mitm_side { MITM_CLIENT, MITM_SERVER }; /* and which of the two conns */
 
-enum mitm_wire { MITM_UNKNOWN, MITM_IS_CLASSIC, MITM_IS_ENHANCED };
+enum mitm_wire { MITM_UNKNOWN, MITM_IS_CLASSIC, MITM_IS_ENHANCED, MITM_IS_SMTP, MITM_IS_FT };
 
 /* What a message is, as far as length and place tell. */
 enum mitm_kind {
@@ -23,11 +25,18 @@ enum mitm_kind {
 	MITM_ANSWER,  /* classic: any other text of the server's */
 	MITM_HELLO,   /* enhanced: messages 1 and 2 */
 	MITM_PROOF,   /* enhanced: message 3 */
-	MITM_RECORD   /* enhanced: a sealed record */
+	MITM_RECORD,  /* enhanced: a sealed record */
+	MITM_COMMAND, /* SMTP: a line of the client's */
+	MITM_AUTH,    /* SMTP: one that answers a 334 */
+	MITM_TEXT,    /* SMTP: lines of a message */
+	MITM_DOT,     /* SMTP: the end of it */
+	MITM_REPLY,   /* SMTP: one of the server's, all its lines */
+	MITM_TLS      /* SMTP: a record of TLS */
 };
 
 /* On the classic wire what one side says at a stretch; on the enhanced one a Noise message behind
- * its length (the first with the preface). Longer ones come in pieces. */
+ * its length (the first with the preface); of SMTP a command, a reply, some lines of a message, or
+ * a record of TLS. Longer ones come in pieces. */
 struct mitm_message {
 	enum mitm_side from;
 	enum mitm_kind kind;
@@ -57,6 +66,8 @@ struct mitm_memory {
 	unsigned step;             /* where it stands */
 	struct buf kept[2];        /* of each side */
 	struct mitm_exchange held; /* what it keeps back */
+	struct mitm_smtp_heard smtp;
+	struct mitm_ft ft;
 };
 
 struct relay {
@@ -71,6 +82,7 @@ struct relay {
 	unsigned connection;
 	struct buf menu; /* classic: its cipher text, which never changes */
 	struct mitm_exchange exchange;
+	struct mitm_smtp smtp;
 	const struct mitm_attack *attack; /* whose hook runs, */
 	struct mitm_memory *mine;         /* and what it has kept */
 	struct mitm_memory memory[MITM_TOGETHER];
@@ -97,6 +109,9 @@ void relay_result(struct relay *r, bool won, const char *format, ...)
 void relay_did(struct relay *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* An e-mail was read, in the form of either dialect. what: became of it. */
 void relay_stole(struct relay *r, const struct buf *mail, const char *what);
+/* The same, of any form. */
+void relay_stole_from(struct relay *r, const char *from, const char *title, const struct buf *mail,
+	const char *what);
 /* From now on an attack reads and writes the client's conn itself: that is told and captured,
  * too. */
 void relay_listen_in(struct relay *r);
@@ -111,6 +126,15 @@ const char *mitm_what(const struct relay *r, const struct mitm_message *m);
 /* How many of the bytes that were heard are a message; 0: more must come. quiet: nothing came for a
  * while, or the other side speaks. */
 size_t mitm_cut(struct relay *r, enum mitm_side from, bool quiet);
+
+/* mitm_sight_smtp.c: the same, of SMTP. */
+enum mitm_kind mitm_look_smtp(struct relay *r, enum mitm_side from, const struct buf *bytes);
+const char *mitm_what_smtp(const struct mitm_message *m);
+size_t mitm_cut_smtp(const struct relay *r, enum mitm_side from);
+/* Do these bytes begin TLS, as a client does who takes no STARTTLS? */
+bool mitm_begins_tls(const struct buf *bytes);
+/* Is this the client's command? */
+bool mitm_is_command(const struct mitm_message *m, const char *verb);
 
 void mitm_exchange_free(struct mitm_exchange *x);
 
@@ -144,6 +168,18 @@ int mitm_reflect(struct relay *r, struct mitm_message *m, struct err *e);
 int mitm_low_order(struct relay *r, struct mitm_message *m, struct err *e);
 int mitm_low_order_strike(const struct mitm *m, struct err *e); /* mitm_strike.c */
 int mitm_slow(const struct mitm *m, struct err *e);
+int mitm_smtp_relay(struct relay *r, struct mitm_message *m, struct err *e); /* mitm_smtp.c */
+int mitm_strip_starttls(struct relay *r, struct mitm_message *m, struct err *e);
+void mitm_smtp_over(struct relay *r);
+int mitm_inject_starttls(
+	struct relay *r, struct mitm_message *m, struct err *e); /* mitm_smtp_inject.c */
+void mitm_injected_starttls(struct relay *r);
+
+/* mitm_smtp_heard.c: follow login and mail, and tell what is got of them. */
+void mitm_smtp_listen(struct relay *r, const struct mitm_message *m);
+/* How the login that goes on ended. */
+void mitm_smtp_login(struct relay *r, unsigned code);
+void mitm_smtp_heard_free(struct mitm_smtp_heard *h);
 
 /* In a strike: is it to end? Waits so many ms for that. */
 bool mitm_is_stopping(const struct mitm *m, int ms);

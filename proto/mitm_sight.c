@@ -24,12 +24,22 @@ static size_t cut_enhanced(const struct mitm_flow *f, bool first)
 	return f->in.n < n ? 0 : n;
 }
 
+/* A server that speaks first, and so, is one of SMTP (RFC 5321 3.1). */
+static bool has_greeted(const struct buf *first)
+{
+	return first->n >= 4 && memcmp(first->p, "220", 3) == 0 &&
+	       (first->p[3] == ' ' || first->p[3] == '-');
+}
+
 /* Which wire it is, the client's first bytes tell, as they tell the server. */
 static void tell_wire(struct relay *r, const struct buf *first)
 {
 	size_t n = first->n < ENHANCED_PREFACE_BYTES ? first->n : ENHANCED_PREFACE_BYTES;
 
-	if (memcmp(first->p, ENHANCED_PREFACE, n) != 0) {
+	if (mitm_begins_tls(first)) {
+		r->wire = MITM_IS_SMTP; /* of what stands inside nothing is seen: the best guess */
+		r->smtp.tls = true;
+	} else if (memcmp(first->p, ENHANCED_PREFACE, n) != 0) {
 		r->wire = MITM_IS_CLASSIC;
 	} else if (n == ENHANCED_PREFACE_BYTES) {
 		r->wire = MITM_IS_ENHANCED;
@@ -55,6 +65,13 @@ size_t mitm_cut(struct relay *r, enum mitm_side from, bool quiet)
 	if (f->in.n == 0) {
 		return 0;
 	}
+	if (r->m->ft) {
+		r->wire = MITM_IS_FT;
+		return mitm_cut_ft(f);
+	}
+	if (r->wire == MITM_UNKNOWN && has_greeted(&r->flow[MITM_SERVER].in)) {
+		r->wire = MITM_IS_SMTP;
+	}
 	if (r->wire == MITM_UNKNOWN && from == MITM_CLIENT) {
 		tell_wire(r, &f->in);
 	}
@@ -63,6 +80,10 @@ size_t mitm_cut(struct relay *r, enum mitm_side from, bool quiet)
 	}
 	if (r->wire == MITM_IS_ENHANCED) {
 		n = cut_enhanced(f, from == MITM_CLIENT && f->messages == 0);
+		return n > 0 ? n : f->ended ? f->in.n : 0;
+	}
+	if (r->wire == MITM_IS_SMTP) {
+		n = mitm_cut_smtp(r, from);
 		return n > 0 ? n : f->ended ? f->in.n : 0;
 	}
 	if (f->in.n >= PIECE) {
@@ -153,6 +174,8 @@ enum mitm_kind mitm_look(struct relay *r, enum mitm_side from, const struct buf 
 	} else if (r->wire == MITM_IS_CLASSIC) {
 		kind = from == MITM_CLIENT ? look_client(r, bytes) : look_server(r, bytes);
 		follow(r, from, kind, bytes);
+	} else if (r->wire == MITM_IS_SMTP) {
+		kind = mitm_look_smtp(r, from, bytes);
 	} else {
 		kind = MITM_OTHER;
 	}
@@ -188,8 +211,15 @@ const char *mitm_what(const struct relay *r, const struct mitm_message *m)
 		return "message 3: who the client is, sealed, and its proof";
 	case MITM_RECORD:
 		return "a sealed record";
+	case MITM_COMMAND:
+	case MITM_AUTH:
+	case MITM_TEXT:
+	case MITM_DOT:
+	case MITM_REPLY:
+	case MITM_TLS:
+		return mitm_what_smtp(m);
 	case MITM_OTHER:
 		break;
 	}
-	return "bytes of no known protocol";
+	return r->wire == MITM_IS_FT ? mitm_what_ft(m) : "bytes of no known protocol";
 }

@@ -57,12 +57,6 @@ static void put_u16be(uint8_t *p, uint16_t v)
 	p[1] = (uint8_t)v;
 }
 
-static void put_u32be(uint8_t *p, uint32_t v)
-{
-	put_u16be(p, (uint16_t)(v >> 16));
-	put_u16be(p + 2, (uint16_t)v);
-}
-
 static uint32_t add_up(uint32_t sum, const uint8_t *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

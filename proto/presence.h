@@ -17,8 +17,9 @@
 struct presence_who {
 	char user[USER_NAME_MAX + 1];
 	bool enhanced;
+	unsigned mail;      /* by which password over SMTP, enum users_mail; 0: not over SMTP */
 	uint8_t key[32];    /* that was proven; enhanced only */
-	int64_t revoked_at; /* the account's, when it logged in; classic only */
+	int64_t revoked_at; /* the account's, when it logged in; not enhanced */
 };
 
 struct presence_slot {

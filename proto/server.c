@@ -3,29 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/wait.h>
 
 #include "../crypto/bytes.h"
+#include "crowd_server.h"
 #include "helper_server.h"
 #include "listen.h"
 #include "log.h"
-
-struct child {
-	pid_t pid;           /* 0: the slot is free */
-	uint8_t network[16]; /* of the peer: an IPv4 address (mapped), or an IPv6 /64 */
-	int64_t began_ms;
-	bool shed; /* ended by us, before its login: it left nothing to clean up */
-};
 
 struct state {
 	const struct server *s;
 	/* listeners; then the signals, who is to be woken, and whether accounts have changed */
 	struct pollfd polls[SERVER_LISTEN_MAX + 3];
 	size_t listeners;
-	struct child *children;   /* s->sessions slots */
-	size_t children_n;        /* of them in use */
+	const struct server_door *doors[SERVER_LISTEN_MAX]; /* of each listener */
+	struct crowd crowd;
 	struct presence presence; /* shared with the children: who has logged in, who waits */
 	int news_fd;              /* tells that accounts may have changed; -1: nothing tells */
 	struct helper helper;
@@ -58,72 +51,6 @@ static void handle(int number, void (*handler)(int))
 }
 
 /* --- children --- */
-
-static void network_of(const struct sockaddr_storage *sa, uint8_t out[static 16])
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	memset(out, 0, 16);
-	if (sa->ss_family == AF_INET) {
-		memcpy(out, mapped, sizeof mapped);
-		memcpy(out + 12, &((const struct sockaddr_in *)sa)->sin_addr, 4);
-	} else {
-		const uint8_t *a = ((const struct sockaddr_in6 *)sa)->sin6_addr.s6_addr;
-		bool is_mapped = memcmp(a, mapped, sizeof mapped) == 0;
-		memcpy(out, a, is_mapped ? 16 : 8); /* a host owns its whole /64 */
-	}
-}
-
-/* End the longest-waiting session of this network (NULL: of any) that has not logged in. A peer who
- * logs in takes milliseconds; who takes longer is who makes others wait. */
-static bool shed_oldest(struct state *st, const uint8_t *network)
-{
-	struct child *oldest = NULL;
-
-	for (unsigned i = 0; i < st->s->sessions; i++) {
-		struct child *c = &st->children[i];
-		if (c->pid != 0 && !c->shed && !st->presence.slots[i].proven &&
-			(network == NULL || memcmp(c->network, network, 16) == 0) &&
-			(oldest == NULL || c->began_ms < oldest->began_ms)) {
-			oldest = c;
-		}
-	}
-	if (oldest == NULL || kill(oldest->pid, SIGKILL) != 0) {
-		return false;
-	}
-	oldest->shed = true;
-	return true;
-}
-
-/* Is there room for one more session from this network? Makes it where it can. Sessions that were
- * told to end do not count any more. */
-static bool make_room(struct state *st, const uint8_t network[static 16])
-{
-	unsigned same = 0, all = 0;
-
-	for (unsigned i = 0; i < st->s->sessions; i++) {
-		const struct child *c = &st->children[i];
-		if (c->pid != 0 && !c->shed) {
-			all++;
-			same += memcmp(c->network, network, 16) == 0 ? 1 : 0;
-		}
-	}
-	if (same >= st->s->per_address) {
-		return shed_oldest(st, network);
-	}
-	return all < st->s->sessions || shed_oldest(st, NULL);
-}
-
-/* A free slot, or -1 while those that were told to end are still there. */
-static int free_slot(const struct state *st)
-{
-	for (unsigned i = 0; i < st->s->sessions; i++) {
-		if (st->children[i].pid == 0) {
-			return (int)i;
-		}
-	}
-	return -1;
-}
 
 /* Refusals come in floods: one line a second tells how many there were. */
 static void log_refusal(struct state *st, const char *peer, const char *why)
@@ -160,6 +87,7 @@ static void become_child(const struct state *st)
 	/* a terminal's Ctrl-C and a supervisor's SIGTERM reach the group: the parent judges */
 	handle(SIGINT, SIG_IGN);
 	handle(SIGTERM, SIG_IGN);
+	handle(SIGHUP, SIG_IGN);
 	handle(SIGCHLD, SIG_DFL);
 }
 
@@ -175,19 +103,6 @@ static void clean_up(struct state *st)
 	}
 }
 
-/* Free the slot of a child that ended; true when it was shed. */
-static bool forget_child(struct state *st, pid_t pid)
-{
-	for (unsigned i = 0; i < st->s->sessions; i++) {
-		if (st->children[i].pid == pid) {
-			st->children[i].pid = 0;
-			st->children_n--;
-			return st->children[i].shed && !st->presence.slots[i].proven;
-		}
-	}
-	return false;
-}
-
 /* Take every dead child off the list. */
 static void reap(struct state *st)
 {
@@ -195,7 +110,7 @@ static void reap(struct state *st)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		bool shed = forget_child(st, pid);
+		bool shed = crowd_leave(&st->crowd, pid);
 		if (shed) {
 			log_event("shed", "child=%ld text=\"no login came, and others wait\"",
 				(long)pid);
@@ -209,7 +124,7 @@ static void reap(struct state *st)
 }
 
 /* The child's whole life. */
-static void run_session(const struct state *st, int fd, int slot, const char *peer)
+static void run_session(const struct state *st, int fd, int door, int slot, const char *peer)
 {
 	char id[32];
 	struct conn c;
@@ -222,23 +137,24 @@ static void run_session(const struct state *st, int fd, int slot, const char *pe
 	c.presence = &st->presence;
 	c.slot = (size_t)slot;
 	c.peer = peer;
+	c.door = door;
 	_exit(st->s->session(st->s->arg, &c));
 }
 
-static void start_session(struct state *st, int fd, const struct sockaddr_storage *sa)
+static void start_session(struct state *st, int fd, int door, const struct sockaddr_storage *sa)
 {
 	char peer[CONN_ADDRESS_MAX];
-	struct child child = {.began_ms = conn_now_ms()};
+	struct crowd_child child = {.began_ms = conn_now_ms()};
 	int slot;
 
 	conn_address(sa, peer);
-	network_of(sa, child.network);
+	crowd_network_of(sa, child.network);
 	st->count++;
-	if (!make_room(st, child.network)) {
+	if (!crowd_make_room(&st->crowd, child.network)) {
 		log_refusal(st, peer, "too many sessions");
 		return;
 	}
-	for (int i = 0; (slot = free_slot(st)) < 0 && i < SERVER_SHED_MS; i++) {
+	for (int i = 0; (slot = crowd_free_slot(&st->crowd)) < 0 && i < SERVER_SHED_MS; i++) {
 		(void)poll(NULL, 0, 1); /* the one that was shed is about to go */
 		reap(st);
 	}
@@ -249,15 +165,14 @@ static void start_session(struct state *st, int fd, const struct sockaddr_storag
 	presence_clear(&st->presence, (size_t)slot);
 	child.pid = fork();
 	if (child.pid == 0) {
-		run_session(st, fd, slot, peer);
+		run_session(st, fd, door, slot, peer);
 	}
 	if (child.pid < 0) {
 		log_refusal(st, peer, strerror(errno));
 		(void)poll(NULL, 0, SERVER_BACK_OFF_MS);
 		return;
 	}
-	st->children[slot] = child;
-	st->children_n++;
+	crowd_enter(&st->crowd, slot, &child);
 }
 
 /* No descriptor is free: use the spare one to take the connection off the queue and drop it. */
@@ -275,7 +190,7 @@ static void shed_one(struct state *st, int listener)
 	(void)poll(NULL, 0, SERVER_BACK_OFF_MS);
 }
 
-static void accept_one(struct state *st, int listener)
+static void accept_one(struct state *st, int listener, int door)
 {
 	struct sockaddr_storage sa;
 	socklen_t n = sizeof sa;
@@ -283,7 +198,7 @@ static void accept_one(struct state *st, int listener)
 
 	if (fd >= 0) {
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-		start_session(st, fd, &sa);
+		start_session(st, fd, door, &sa);
 		(void)close(fd);
 		return;
 	}
@@ -312,10 +227,14 @@ static bool take_signals(struct state *st)
 {
 	uint8_t bytes[64];
 	ssize_t n = read(signal_pipe[0], bytes, sizeof bytes);
-	bool stop = false;
+	bool stop = false, again = false;
 
 	for (ssize_t i = 0; i < n; i++) {
 		stop = stop || bytes[i] == SIGTERM || bytes[i] == SIGINT;
+		again = again || bytes[i] == SIGHUP;
+	}
+	if (again) {
+		st->s->reload(st->s->arg);
 	}
 	reap(st);
 	return stop;
@@ -325,8 +244,8 @@ static bool take_signals(struct state *st)
 static void wake(struct state *st)
 {
 	for (unsigned i = 0; i < st->s->sessions; i++) {
-		if (presence_take_wake(&st->presence, i) && st->children[i].pid != 0) {
-			(void)kill(st->children[i].pid, SIGUSR1);
+		if (presence_take_wake(&st->presence, i) && crowd_pid(&st->crowd, i) != 0) {
+			(void)kill(crowd_pid(&st->crowd, i), SIGUSR1);
 		}
 	}
 }
@@ -370,7 +289,7 @@ static void loop(struct state *st)
 		}
 		for (size_t i = 0; i < st->listeners; i++) {
 			if (st->polls[i].revents != 0) {
-				accept_one(st, st->polls[i].fd);
+				accept_one(st, st->polls[i].fd, st->doors[i]->door);
 			}
 		}
 		clean_up(st);
@@ -379,11 +298,7 @@ static void loop(struct state *st)
 
 static void kill_all(const struct state *st)
 {
-	for (unsigned i = 0; i < st->s->sessions; i++) {
-		if (st->children[i].pid != 0) {
-			(void)kill(st->children[i].pid, SIGKILL);
-		}
-	}
+	crowd_kill(&st->crowd);
 	if (st->helper.pid != 0) {
 		(void)kill(st->helper.pid, SIGKILL);
 	}
@@ -397,13 +312,13 @@ static bool stop(struct state *st)
 	struct pollfd p = {.fd = signal_pipe[0], .events = POLLIN};
 	bool killed = false;
 
-	log_event("stopping", "sessions=%zu", st->children_n);
+	log_event("stopping", "sessions=%zu", st->crowd.n);
 	(void)close(st->stop_pipe[1]);
 	for (size_t i = 0; i < st->listeners; i++) {
 		(void)close(st->polls[i].fd);
 	}
 	reap(st);
-	while (st->children_n > 0 || st->helper.pid != 0) {
+	while (st->crowd.n > 0 || st->helper.pid != 0) {
 		int64_t left = until - conn_now_ms();
 		int rc = poll(&p, 1, killed ? -1 : left < 0 ? 0 : (int)left);
 		bool again = rc > 0 && take_signals(st);
@@ -419,7 +334,7 @@ static bool stop(struct state *st)
 	return killed;
 }
 
-static void announce(int fd)
+static void announce(const struct server *s, int fd, const char *wire)
 {
 	struct sockaddr_storage sa;
 	socklen_t n = sizeof sa;
@@ -427,7 +342,11 @@ static void announce(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&sa, &n) == 0) {
 		conn_address(&sa, text);
-		log_line("Listening on %s", text);
+		log_line("Listening on %s%s%s", text, wire == NULL ? "" : " for ",
+			wire == NULL ? "" : wire);
+		if (s->listens != NULL) {
+			s->listens(s->arg, text);
+		}
 	}
 }
 
@@ -450,7 +369,7 @@ static void watch_all(struct state *st, const int *fds)
 
 	for (size_t i = 0; i < n; i++) {
 		st->polls[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
-		announce(fds[i]);
+		announce(st->s, fds[i], st->doors[i]->wire);
 	}
 	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
 		st->polls[n + i] = (struct pollfd){.fd = others[i], .events = POLLIN};
@@ -465,17 +384,21 @@ int server_run(const struct server *s, struct err *e)
 	st.helper = (struct helper){
 		.server = s, .presence = &st.presence, .in_child = helper_is_child, .arg = &st};
 
-	st.children = calloc(s->sessions, sizeof *st.children);
-	if (st.children == NULL) {
-		return err_set(e, EX_OSERR, "cannot start: out of memory");
+	if (crowd_open(&st.crowd, s->sessions, s->per_address, &st.presence, e) != 0) {
+		return -1;
 	}
 	if (presence_open(&st.presence, s->sessions, e) != 0 || open_pipe(signal_pipe, e) != 0 ||
 		open_pipe(st.stop_pipe, e) != 0) {
 		goto out;
 	}
 	for (size_t i = 0; i < s->listen_n; i++) {
-		if (listen_open(s->listen[i], fds, SERVER_LISTEN_MAX, &st.listeners, e) != 0) {
+		size_t before = st.listeners;
+		if (listen_open(s->listen[i].address, fds, SERVER_LISTEN_MAX, &st.listeners, e) !=
+			0) {
 			goto out;
+		}
+		for (size_t k = before; k < st.listeners; k++) {
+			st.doors[k] = &s->listen[i];
 		}
 	}
 	st.news_fd = s->accounts == NULL ? -1 : s->accounts->ops->follow(s->accounts);
@@ -485,6 +408,9 @@ int server_run(const struct server *s, struct err *e)
 	handle(SIGCHLD, on_signal);
 	handle(SIGTERM, on_signal);
 	handle(SIGINT, on_signal);
+	if (s->reload != NULL) {
+		handle(SIGHUP, on_signal);
+	}
 	conn_catch_wake();
 	s->ready(s->arg);
 	loop(&st);
@@ -494,6 +420,6 @@ int server_run(const struct server *s, struct err *e)
 out:
 	unfollow(s);
 	presence_close(&st.presence);
-	free(st.children);
+	crowd_close(&st.crowd);
 	return rc;
 }

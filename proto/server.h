@@ -21,13 +21,21 @@ enum {
 	SERVER_STOP_MS = 30000    /* for sessions to end, before they are killed */
 };
 
+/* A place to listen at. What came in by it is told its sessions, as conn's `door`. */
+struct server_door {
+	const char *address; /* "[ADDR:]PORT" */
+	int door;
+	const char *wire; /* for the line "Listening on ..."; NULL: the one it always had */
+};
+
 struct server {
-	const char *listen[SERVER_LISTEN_MAX]; /* "[ADDR:]PORT" */
+	struct server_door listen[SERVER_LISTEN_MAX];
 	size_t listen_n;
 	unsigned sessions, per_address;
 	/* Serves one connection in a child of its own; what it returns is the child's exit code. */
 	int (*session)(void *arg, struct conn *c);
-	/* Runs in a child too, after a session died by a signal: what it left is put in order. */
+	/* Runs in a child too, after a session died by a signal: what it left is put in order.
+	 * NULL: a session leaves nothing. */
 	void (*after_death)(void *arg);
 	/* Settled in a child, when a session has told of work (presence_work) or died; NULL: none.
 	 */
@@ -37,8 +45,13 @@ struct server {
 	struct accounts_store *accounts;
 	void (*changed)(void *arg);
 	bool (*stays)(void *arg, const struct presence_who *who);
-	/* Called once, when the sockets listen. */
+	/* Called for each socket that listens, with its address. NULL: nobody asks. */
+	void (*listens)(void *arg, const char *address);
+	/* Called once, when all of them do. */
 	void (*ready)(void *arg);
+	/* Called on SIGHUP: sessions from now on inherit what it does. NULL: SIGHUP ends the
+	 * process. */
+	void (*reload)(void *arg);
 	void *arg;
 };
 

@@ -1,9 +1,11 @@
 /* One connection, from its first bytes: which wire it speaks, and whether this server does. See
  * host_server.h. */
+#include "../crypto/tls.h"
 #include "classic_server.h"
 #include "enhanced.h"
 #include "enhanced_server.h"
 #include "log.h"
+#include "smtp_server.h"
 
 static void take_turn(void *gate)
 {
@@ -50,6 +52,12 @@ int session_serve(struct conn *c, const struct host *host, struct report *report
 	size_t got;
 
 	*report = (struct report){.wire = "-"};
+	if (c->door != HOST_DOOR_MAIL) {
+		return smtp_serve(c, host, report, e);
+	}
+	if (host->smtp != NULL) { /* another door's */
+		tls_identity_forget_key(host->smtp->identity);
+	}
 	conn_deadline(c, host->login_ms);
 	if (conn_read_exact(c, first, sizeof first, &got, e) == CONN_FAILED) {
 		return -1;

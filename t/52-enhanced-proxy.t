@@ -12,6 +12,7 @@ export SMTP361 VECTORS
 start_server || exit 1
 # through ARGUMENT...: start it; its address, in THROUGH
 through() {
+	: >proxy.got # what an earlier one wrote is no sign of this one
 	/usr/bin/python3 -B "$ROOT/t/peer/proxy.py" "$@" >proxy.got 2>&1 </dev/null &
 	PROXY=$!
 	PIDS="$PIDS $PROXY"

@@ -188,7 +188,8 @@ like "... tells who one is, and where" "$(cat o)" "^You are alice at $ADDRESS\.\
 like "... and the next command" "$(cat e)" 'next: smtp361 send --to NAME'
 c=$HOMES/alice/.config/smtp361
 is "... writes configuration and keys into one folder" "$(cd "$c" && stat -c '%a %n' -- * | tr '\n' ' ')" \
-	"600 alice_x25519_private.pem 644 alice_x25519_public.pem 600 config.json 644 server_x25519_public.pem "
+	"600 alice_p256_private.pem 644 alice_p256_public.pem 600 alice_x25519_private.pem $(:
+	)644 alice_x25519_public.pem 600 config.json 644 server_x25519_public.pem "
 is "... which is for this user alone" "$(stat -c %a "$c")" 700
 ok "... the configuration is JSON, with the absolute folder of the keys" $PYTHON -c "
 import json
@@ -204,7 +205,7 @@ ok "send needs no options" at alice send --to alice text
 is "inbox needs none" "$(at alice inbox | cut -f 2,4)" "alice	text"
 is "read needs none" "$(at alice read --last --content)" "hello alice"
 ok "... from any folder" sh -c "cd / && HOME='$HOMES/alice' '$SMTP361' inbox"
-is "list shows the key" "$(user list | grep alice)" "alice	none	both	-	$(user key alice | fingerprint)	-	-"
+is "list shows the key" "$(user list | grep alice)" "alice	none	both	-	$(user key alice | fingerprint)	-	-	-"
 
 run_joins alice "$L"
 is "the same line again, in the same home, is fine" "$RC $(field alice invitation)" '0 "-"'
@@ -219,7 +220,7 @@ printf '\n  %s \r\n\n' "$L" | tr -d '\n' >invitation
 run_at bob join invitation -k "$HOMES/bob/deep/keys"
 is "join takes a file, with blanks and a CR round the line" "$RC $(cat e | grep -v next)" "0 "
 is "-k puts the keys elsewhere" "$(ls "$HOMES/bob/deep/keys" "$HOMES/bob/.config/smtp361" | tr -s '\n' ' ')" \
-	"$HOMES/bob/.config/smtp361: config.json $HOMES/bob/deep/keys: bob_x25519_private.pem \
+	"$HOMES/bob/.config/smtp361: config.json $HOMES/bob/deep/keys: bob_p256_private.pem bob_p256_public.pem bob_x25519_private.pem \
 bob_x25519_public.pem server_x25519_public.pem "
 ok "... and all commands find them" at bob send --to 'alice;bob' text
 L=$(invite carol)
@@ -228,7 +229,7 @@ mkdir -p "$HOMES/carol/here"
 ok "-k with a relative folder works from elsewhere, too" at carol inbox
 L=$(invite dave)
 XDG_CONFIG_HOME=$HOMES/xdg joins dave "$L" >/dev/null 2>&1
-is "\$XDG_CONFIG_HOME is where all goes" "$(ls "$HOMES/xdg/smtp361" | wc -l) $(ls -A "$HOMES/dave")" "4 "
+is "\$XDG_CONFIG_HOME is where all goes" "$(ls "$HOMES/xdg/smtp361" | wc -l) $(ls -A "$HOMES/dave")" "6 "
 
 run_at eve join
 like "join with nothing on stdin: 66" "$RC $(cat o)" '^66 $'
@@ -423,7 +424,7 @@ mkdir keys
 cp "$BUILD"/t-keys/client1_*private.pem server_*public.pem keys/
 edit "d['client1'] = {'later': [1, None]}"
 user passwd client1 --password-file pw1
-mkdir -m 700 client1 client2 client3
+mkdir -p -m 700 client1 client2 client3
 run "$SMTP361" user key client1 "$BUILD/t-keys/client1_x25519_public.pem"
 echo wrong >wrong
 # admits: which logins go through: c by password on the classic wire, then on the enhanced one with no
@@ -468,7 +469,7 @@ for row, line in zip(rows, lines):
     assert [row[k] if row.get(k) not in (None, \"\") else \"-\" for k in (\"user\", \"password\", \"mode\")] == line[:3], (row, line)
     assert (row.get(\"state\") or \"-\", row.get(\"key\") or \"-\") == (line[3], line[4]), (row, line)
 '"
-like "list tells who is invited" "$(user list)" '^ivan	none	both	invited	-	-	-$'
+like "list tells who is invited" "$(user list)" '^ivan	none	both	invited	-	-	-	-$'
 
 # --- shutting out ---
 
@@ -573,7 +574,7 @@ shut_out "with inotify" 1
 is "revoke takes password, key and invitation" "$(field alice password)$(field alice x25519)$(field alice invitation)" \
 	'"-""-""-"'
 is "... and keeps what it does not know" "$(field alice note)" '{"n": 9007199254740993}'
-like "... it stands in the list" "$(user list)" '^alice	none	both	revoked	-	-	-$'
+like "... it stands in the list" "$(user list)" '^alice	none	both	revoked	-	-	-	-$'
 cp "$c/alice_x25519_public.pem" .
 ok "... nor does a key file let alice in" must_fail 77 at alice inbox
 rm alice_x25519_public.pem
@@ -758,7 +759,7 @@ if [ -n "$TRACE" ]; then
 			[ "$rc" = 0 ] || bad="$bad$call $k: exit $rc $(head -n 1 e); "
 			[ "$(user key kim 2>&1 | fingerprint)" = "$mine" ] || bad="$bad$call $k: another key is enrolled; "
 			at kim inbox >/dev/null 2>&1 || bad="$bad$call $k: no login; "
-			[ "$(find "$HOMES/kim/.config/smtp361" -type f | wc -l)" = 4 ] ||
+			[ "$(find "$HOMES/kim/.config/smtp361" -type f | wc -l)" = 6 ] ||
 				bad="$bad$call $k: left over: $(ls -A "$HOMES/kim/.config/smtp361" | tr '\n' ' '); "
 			k=$((k + step))
 		done

@@ -5,10 +5,10 @@
 site
 start_server
 
-# start_mitm OPTIONS...: to the server, on a free port: sets MITM. Its output: heard, heard.err.
+# start_mitm OPTIONS...: to the server, or TO, on a free port: sets MITM. Its output: heard, heard.err.
 start_mitm() {
 	: >heard.err
-	"$SMTP361" mitm -l 127.0.0.1:0 --to "127.0.0.1:$PORT" "$@" >heard 2>heard.err </dev/null &
+	"$SMTP361" mitm -l 127.0.0.1:0 --to "${TO:-127.0.0.1:$PORT}" "$@" >heard 2>heard.err </dev/null &
 	MITM_PID=$!
 	PIDS="$PIDS $MITM_PID"
 	wait_for 10 grep -q '^Listening on .*:[0-9]*$' heard.err || return 1
@@ -64,7 +64,7 @@ is "each attack explains itself, with its threats" "$(while read -r name threats
 	smtp361 mitm "$name" --help >told && grep -q "^$name (${threats%% *}" told &&
 		[ "$(wc -l <told)" -ge 4 ] || echo "$name"
 done <attacks)" ""
-ok "... of which there are some" test "$(wc -l <attacks)" -ge 18
+ok "... of which there are some" test "$(wc -l <attacks)" -ge 21
 
 # --- it changes nothing unasked ---
 
@@ -165,6 +165,178 @@ ok "... hands it over" as client1 --classic send -t client2 \
 wait_for 5 grep -q '"ended"' heard
 stop_mitm
 like "... and that is told whole" "$(cat heard)" '"won":true,"text":"the e-mail .* from client1 was read'
+
+# --- SMTP ---
+
+# victim HOW [PASSWORD]: Python's smtplib, as client1, sends letter.eml to client5 through the attacker
+victim() {
+	/usr/bin/python3 -B "$ROOT/t/peer/smtp_victim.py" "$1" "${MITM##*:}" client1 "${2:-password1}" client5 letter.eml
+}
+# ended N: so many connections of the attacker's are over, whose output has them as JSON
+ended() { wait_for 10 sh -c '[ "$(grep -c "\"ended\"" heard)" -ge "$1" ]' - "$1"; }
+# shows CONNECTION: which of these stand in what its client and server said, from the JSON with --hex
+shows() {
+	/usr/bin/python3 -c 'import json, sys
+events = [e for e in map(json.loads, open("heard")) if "who" in e and e["connection"] == int(sys.argv[1])]
+said = b"".join(bytes.fromhex(e["hex"]) for e in events)
+print([t for t in (b"EHLO", b"STARTTLS", b"AUTH PLAIN", b"client", b"Y2xpZW50", b"secret") if t.lower() in said.lower()])' "$1"
+}
+# words: what the attacker says that it got (**), got not (--), or did (..)
+words() {
+	/usr/bin/python3 -c 'import json
+for line in open("heard"):
+    event = json.loads(line)
+    if "attack" in event: print(".." if "did" in event else "**" if event["won"] else "--", event["text"])'
+}
+# titles: of what client5 has
+titles() {
+	"$SMTP361" inbox --classic -s "127.0.0.1:$PORT" -u client5 --password-file pw5 </dev/null | cut -f 4
+}
+kill "$SERVER_PID" && wait "$SERVER_PID"
+smtp361 keygen --tls localhost,127.0.0.1 >/dev/null 2>&1 || exit 1
+smtp361 user smtp client1 --cram-md5 --scram --password-file pw1 2>/dev/null || exit 1
+start_smtp || exit 1
+TO=$SMTP_DOOR
+printf 'From: <client1@localhost>\r\nSubject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n\r\ncaf\351\r\n.\r\n..dots\r\nsecret\r\n' >letter.eml
+
+ok "a relay of SMTP" start_mitm --pcap smtp.pcap smtp-relay
+is "a client without TLS: of the ways to log in one is left, and it believes that its mail was sent" \
+	"$(victim clear | tr '\n' ' ')" "CRAM-MD5 sent "
+wait_for 10 grep -q 'goodbye$' heard
+stop_mitm
+is "each command and reply is told, the login too" \
+	"$(sed -n 's/^1 \(C: [0-9]* bytes: a command: [A-Za-z]*\).*/\1/p' heard | cut -d' ' -f1,6 | tr a-z A-Z | tr '\n' ' ')" \
+	"C: EHLO C: AUTH C: MAIL C: RCPT C: DATA C: QUIT "
+like "... with what stands in them" "$(cat heard)" '^1 C: .* bytes: an answer to AUTH: [A-Za-z0-9+/=]{40,}$'
+line=$(sed -n 's/.*hashcat -m 10200 takes: //p' heard)
+is "hashcat's line opens with a list of words" "$(printf '%s\n' password password0 password1 secret |
+	/usr/bin/python3 -B "$ROOT/t/peer/cram_guess.py" "$line")" "client1 password1"
+is "... and with no other word" "$(printf '%s\n' password Password1 password12 '' |
+	/usr/bin/python3 -B "$ROOT/t/peer/cram_guess.py" "$line")" "-"
+ok "the mail was stolen, byte for byte" cmp letter.eml client1_grüße.txt
+is "client5 has it, and one that client1 never wrote" "$(titles | tr '\n' '|')" \
+	"grüße|from the attacker, in the name of client1|"
+wait_for 10 grep -q ' wire=smtp user=client1 ' err
+like "for the server it was one session of client1's, without a fault" "$(grep ' wire=smtp ' err)" \
+	' c1 end .* wire=smtp user=client1 sent=2 .* code=0$'
+if command -v tshark >/dev/null 2>&1; then
+	smtp_fields() { # STREAM FIELD
+		tshark -n -r smtp.pcap -d "tcp.port==$(tshark -n -r smtp.pcap -Y "tcp.stream==$1" -T fields -e tcp.dstport 2>/dev/null |
+			head -n 1),smtp" -Y "tcp.stream==$1" -T fields -e "$2" 2>/dev/null | tr ',' '\n' | grep . | tr a-z A-Z | tr '\n' ' '
+	}
+	is "tshark reads what the client said as SMTP" "$(smtp_fields 0 smtp.req.command)" "EHLO AUTH MAIL RCPT DATA QUIT "
+	is "... what was answered" "$(smtp_fields 0 smtp.response.code | tr -s ' ' '\n' | uniq | tr '\n' ' ')" \
+		"220 250 334 235 250 354 250 221 "
+	is "... and what the attacker said to the server" "$(smtp_fields 1 smtp.req.command)" \
+		"EHLO AUTH MAIL RCPT DATA MAIL RCPT DATA QUIT "
+else
+	skip "tshark reads what the client said as SMTP" "tshark is not installed"
+fi
+
+ok "a relay of SMTP, in JSON" start_mitm --json --hex smtp-relay
+is "a password that is wrong" "$(victim clear password2 | tail -n 1)" "SMTPAuthenticationError"
+ended 1
+is "... is worth nothing" "$(words)" "$(printf '%s\n' ".. client1 was not let log in" "-- no login and no mail came in the clear")"
+is "client1 takes TLS where it is offered" "$(victim offered | tail -n 1)" sent
+ended 2
+like "... of which the attacker has no text" "$(words | tail -n 1)" '^-- TLS: [0-9]+ sealed records'
+is "... not even a name" "$(shows 2)" "[b'EHLO', b'STARTTLS']"
+is "... where the login without TLS has one" "$(shows 1)" "[b'EHLO', b'STARTTLS', b'Y2xpZW50']"
+stop_mitm
+is "it arrived, and nothing else" "$(titles | wc -l)" 3
+
+ok "a relay that strips STARTTLS" start_mitm --json --hex strip-starttls
+is "who takes TLS where it is offered says his password, and notices nothing" "$(victim offered | tr '\n' ' ')" "PLAIN sent "
+ended 1
+like "the attacker has it" "$(words | sed -n 1p)" '^\*\* client1 logged in with the password "password1"$'
+ok "... and the mail" cmp letter.eml client1_grüße~2.txt
+is "it arrived" "$(titles | wc -l)" 4
+is "who requires TLS leaves" "$(victim required)" "SMTPNotSupportedError"
+ended 2
+is "... which is all that was heard" "$(/usr/bin/python3 -c 'import json
+print([bytes.fromhex(e["hex"]) for e in map(json.loads, open("heard")) if e.get("who") == "C" and e["connection"] == 2])')" \
+	"[b'ehlo victim.example\\r\\n', b'QUIT\\r\\n']"
+is "... and nothing was got" "$(words | tail -n 1)" "-- no login and no mail came in the clear"
+stop_mitm
+
+ok "a relay that injects at STARTTLS" start_mitm --json --hex inject-starttls
+is "the server ends the session" "$(victim required)" SMTPResponseException
+ended 1
+like "... and says why" "$(words)" '^-- the server saw what stood behind STARTTLS: 503 5\.5\.1 nothing may stand'
+like "... in its log, too" "$(cat err)" ' wire=smtp user=- .* text="bytes stood behind STARTTLS"'
+is "smtplib drops what stands behind the 220" "$(victim required | tail -n 1)" sent
+ended 2
+like "... which the attacker cannot see" "$(words | tail -n 1)" '^\.\. the client went on inside TLS'
+is "its mail arrived" "$(titles | wc -l)" 5
+stop_mitm
+
+/usr/bin/python3 -B "$ROOT/t/peer/smtp_careless.py" server server_tls_cert.pem server_tls_key.pem >careless 2>&1 &
+PIDS="$PIDS $!"
+wait_for 10 test -s careless
+TO=127.0.0.1:$(head -n 1 careless)
+printf 'EHLO a\nAUTH PLAIN %s\r\nMAIL FROM:<client3@localhost>\nRCPT TO:<client3@localhost>\nDATA\n' \
+	"$(printf '\0client3\0password3' | base64)" >commands
+ok "the same, to a careless server, with commands" start_mitm --json --hex --inject commands inject-starttls
+is "its client believes that all went well, in TLS that it verified" "$(victim required | tail -n 1)" sent
+ended 1
+like "client3 has its password" "$(cat careless.client3)" "^AUTH PLAIN $(printf '\0client1\0password1' | base64)\$"
+like "... and its mail" "$(cat careless.client3)" '^secret$'
+ok "... and client5 has nothing" must_fail 1 test -e careless.client5
+is "a careless client believes each answer, in TLS that it verified" \
+	"$(/usr/bin/python3 -B "$ROOT/t/peer/smtp_careless.py" client "${MITM##*:}" | tail -n 6 | cut -c 1-3 | tr '\n' ' ')" \
+	"250 250 250 354 250 221 "
+ended 2
+ok "... and its mail is nowhere" must_fail 1 test -e careless.client5
+stop_mitm
+ok "commands that are not there" must_fail 66 smtp361 mitm -l 127.0.0.1:0 --to "$TO" --inject nowhere inject-starttls
+
+# what passes is not changed: whatever it is, in whatever pieces
+/usr/bin/python3 - >odd 2>&1 <<'END' &
+import socket
+door = socket.create_server(("127.0.0.1", 0))
+print(door.getsockname()[1], flush=True)
+c, _ = door.accept()
+c.settimeout(20)
+c.sendall(b"220-odd\r\n")
+c.sendall(b"220 one\r\n354 any time\r\nhello\n250-")
+said = b""
+while data := c.recv(65536): said += data
+open("arrived", "wb").write(said)
+c.sendall(b"never ended")
+c.close()
+END
+PIDS="$PIDS $!"
+wait_for 10 test -s odd
+TO=127.0.0.1:$(head -n 1 odd)
+ok "a relay to a server that is none" start_mitm eavesdrop
+/usr/bin/python3 - "${MITM##*:}" >found 2>&1 <<'END'
+import os, random, socket, sys, time
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 20) as c:
+    greeting = c.recv(9)
+    random.seed(1)
+    pieces = [b"EHLO \x1b[31m\x00\r\n", b"\n", b"\r", b"DATA\n", b".\n", b"a\n.\r\n", b"\r\n.\r", b"\nQU", b"x" * 200000,
+              b".\r\n", bytes(range(256)), b"\x16\x03\x01\x00\x02ab", b"AUTH PLAIN " + b"\x9b" * 600 + b"\r\n"]
+    sent = b""
+    for _ in range(60):
+        piece = random.choice(pieces)
+        c.sendall(piece)
+        sent += piece
+        if random.random() < 0.2: time.sleep(0.02)
+    c.shutdown(socket.SHUT_WR)
+    heard = greeting
+    while data := c.recv(65536): heard += data
+open("sent", "wb").write(sent)
+print(heard)
+END
+wait_for 10 test -s arrived
+ok "what the client said arrives, whatever it is" cmp sent arrived
+is "... and what the server said" "$(cat found)" \
+	"b'220-odd\\r\\n220 one\\r\\n354 any time\\r\\nhello\\n250-never ended'"
+stop_mitm
+is "no control byte of it is printed" "$(tr -d '\n' <heard | tr -d '[:print:]' | wc -c)" 0
+TO=
+kill "$SERVER_PID" && wait "$SERVER_PID"
+start_server
 
 # --- the founding Python programs ---
 

@@ -303,8 +303,70 @@ static size_t count_messages(struct mailbox *box, size_t *damaged)
 	return n;
 }
 
+/* What is listed can be read to its end, by a name that is one. */
+static int visit_file(void *arg, const struct shelf_file *file)
+{
+	uint8_t piece[4096];
+	struct shelf_reader *r;
+	struct shelf_file opened;
+	struct err e;
+	uint64_t hole = 0, at = 0;
+	size_t n = 1;
+	struct shelf *shelf = arg;
+
+	assert(user_name_valid(file->from));
+	assert(landing_check_name(file->name, strlen(file->name), &e) == 0);
+	if (file->part) {
+		return 0;
+	}
+	assert(shelf->ops->open(shelf, "client1", file->from, file->name, &r, &opened, &e) == 0);
+	while (n > 0 || hole > 0) {
+		assert(shelf->ops->read(r, piece, sizeof piece, &n, &hole, &e) == 0);
+		at += n + hole;
+	}
+	assert(at == file->size && at == opened.size);
+	shelf->ops->done(r);
+	return 0;
+}
+
+static int visit_waiting(void *arg, const struct talk_packet *packet, struct err *e)
+{
+	uint64_t *n = arg;
+
+	(void)e;
+	assert(user_name_valid(packet->from) && packet->n > 0);
+	(*n)++;
+	return 0;
+}
+
+static int visit_held(void *arg, const char *to, uint64_t held, struct err *e)
+{
+	(void)arg;
+	(void)e;
+	assert(user_name_valid(to) && held <= TALK_OFFERS_MAX);
+	return 0;
+}
+
+/* What is counted is there; and it can all be forgotten. */
+static void check_talk(struct talk *talk)
+{
+	struct err e;
+
+	for (char user[] = "client1"; user[6] <= '4'; user[6]++) {
+		uint64_t counted, seen = 0;
+		assert(talk_count(talk, user, &counted, &e) == 0);
+		assert(talk_waiting(talk, user, NULL, visit_waiting, &seen, &e) == 0);
+		assert(seen == counted);
+		assert(talk_offers(talk, user, visit_held, NULL, &e) == 0);
+		assert(talk_forget(talk, user, &e) == 0);
+		assert(talk_count(talk, user, &counted, &e) == 0 && counted == 0);
+	}
+	talk_close(talk);
+}
+
 /* As this server sees it, and as the next one does; and nothing lies about. */
-static void check_store(int dir, struct accounts_store *accounts, struct mailbox *box)
+static void check_store(
+	int dir, struct accounts_store *accounts, struct mailbox *box, struct shelf *shelf)
 {
 	size_t damaged, n = count_messages(box, &damaged), damaged_then, files = 0;
 	struct users *users;
@@ -321,7 +383,11 @@ static void check_store(int dir, struct accounts_store *accounts, struct mailbox
 	}
 	assert(files == n);
 	assert(names_in(dir, ".spool") == 0);
-	assert(names_in(dir, ".") - (faccessat(dir, ".sent", F_OK, 0) == 0 ? 1 : 0) == 7);
+	assert(shelf->ops->list(shelf, "client1", visit_file, shelf, &e) == 0);
+	shelf->ops->close(shelf);
+	files = names_in(dir, ".") - (faccessat(dir, ".sent", F_OK, 0) == 0 ? 1 : 0);
+	files -= faccessat(dir, ".chat", F_OK, 0) == 0 ? 1 : 0;
+	assert(files - (faccessat(dir, ".shelf", F_OK, 0) == 0 ? 1 : 0) == 7);
 	assert(users_load(accounts, &users, &e) == 0);
 	users_free(users);
 }
@@ -352,7 +418,8 @@ static void check_answers(void)
 	}
 }
 
-static void serve(int dir, struct accounts_store *accounts, struct mailbox *box)
+static void serve(int dir, struct accounts_store *accounts, struct mailbox *box,
+	struct shelf *shelf, struct talk *talk)
 {
 	static struct presence presence;
 	static struct gate gate;
@@ -368,6 +435,9 @@ static void serve(int dir, struct accounts_store *accounts, struct mailbox *box)
 		.dir = dir,
 		.accounts = {.store = accounts, .dir = dir},
 		.box = box,
+		.shelf = shelf,
+		.talk = talk,
+		.max_shelf = 100000,
 		.gate = &gate,
 		.guard = &guard,
 		.login_ms = 60000,
@@ -400,6 +470,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct accounts_store *accounts;
 	struct mailbox *box;
+	struct shelf *shelf;
+	struct talk *talk;
 	int dir;
 
 	if (size < 1) {
@@ -417,9 +489,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	dir = fuzz_make();
 	accounts = make_accounts(dir);
 	box = make_store(dir);
-	serve(dir, accounts, box);
+	assert(shelf_files_open(dir, &shelf, NULL) == 0 && talk_open(dir, &talk, NULL) == 0);
+	serve(dir, accounts, box, shelf, talk);
 	check_answers();
-	check_store(dir, accounts, box);
+	check_talk(talk);
+	check_store(dir, accounts, box, shelf);
 	accounts->ops->close(accounts);
 	fuzz_remove(dir);
 	return 0;

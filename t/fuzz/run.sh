@@ -8,7 +8,7 @@ command -v clang >/dev/null 2>&1 || {
 	echo "make fuzz needs clang with its sanitizer runtime: apt-get install -y clang libclang-rt-14-dev" >&2
 	exit 69
 }
-[ $# -gt 0 ] || set -- message pem index classic classic_sized users noise enhanced attachments invitation mbox sent hints journal
+[ $# -gt 0 ] || set -- message pem index classic classic_sized users noise enhanced attachments invitation mbox sent hints journal scram rfc5322_address smtp_client submission smtp ft_founding ft_noise age chat
 # stores that are made and removed for each input are best kept in memory
 [ -n "${TMPDIR:-}" ] || [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 for h; do

@@ -27,7 +27,8 @@ TAG = 16
 RECORD = 65535 - TAG   # bytes of text in one record
 LOGIN = 256            # the login is padded to a multiple, 16 of them at most
 ZEROS = "0" * 32       # as `after` of wait: every message is new
-CODES = {"denied": 77, "password": 77, "no-user": 67, "no-message": 66, "rejected": 65,
+CODES = {"denied": 77, "password": 77, "no-user": 67, "no-message": 66, "no-file": 66,
+         "exists": 73, "rejected": 65,
          "damaged": 65, "too-large": 65, "unknown": 76, "protocol": 76, "try-later": 75,
          "full": 75, "timeout": 75, "stopping": 75}
 ENDS = {"denied", "password", "protocol", "timeout", "stopping"}
@@ -140,6 +141,7 @@ def is_flag(value):
 
 ROW = {"index": is_count, "id": is_id, "from": is_text, "time": is_time, "us": is_count,
        "title": is_text, "chars": is_count}
+FILE = {"from": is_text, "name": is_text, "size": is_count, "time": is_time, "us": is_count}
 SHAPES = {
     "welcome": {"max_chars": is_count},
     "sent": {"id": is_id},
@@ -147,6 +149,16 @@ SHAPES = {
     "message": {name: fits for name, fits in ROW.items() if name != "index"}
                | {"to": is_names, "length": is_count},
     "deleted": {"id": is_id},
+    "file-ready": {},
+    "file-go": {"offset": is_count},
+    "file-stopped": {},
+    "file-stored": {"name": is_text, "size": is_count,
+                    "given": lambda value: isinstance(value, list)},
+    "file": FILE,
+    "file-data": {},
+    "file-end": {},
+    "file-list": {"files": lambda value: isinstance(value, list), "more": is_flag},
+    "file-removed": {"from": is_text, "name": is_text},
     "bye": {},
     "error": {"code": lambda value: value in CODES, "text": is_text},
 }
@@ -156,7 +168,7 @@ def check_fields(obj, shape):
     for name, fits in shape.items():
         if not fits(obj.get(name)):
             raise Broken(f"{name} is missing or wrong in {obj}")
-    if "us" in shape and int(obj["time"][-6:]) != obj["us"] % 1_000_000:
+    if "time" in shape and int(obj["time"][-6:]) != obj["us"] % 1_000_000:
         raise Broken(f"time and us disagree in {obj}")
 
 
@@ -172,6 +184,8 @@ def check_reply(obj):
         for name, fits in shape.items():
             if not fits(rest[name]):
                 raise Broken(f"{name} is wrong in {rest}")
+    for row in obj.get("files", []):
+        check_fields(row, FILE)
     for row in obj.get("messages", []):
         if not isinstance(row, dict):
             raise Broken(f"a row of the list is no object: {row}")

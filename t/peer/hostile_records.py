@@ -282,7 +282,7 @@ def goes_on(server):
     wrong += [(b'{"type":"wait","seconds":%s}' % one, "rejected") for one in (
         b"-1", b"1.5", b"2147483648", b'"1"', b"null", b"true", b"9223372036854775807")]
     wrong += [(b'{"type":"%s"}' % kind, "unknown") for kind in (
-        b"SEND", b"", b"send ", b"file-put", b"user-add", b"../inbox", b"x\\u001b[2J", b'x\\" code=0 user=\\"root')]
+        b"SEND", b"", b"send ", b"file-puts", b"user-add", b"../inbox", b"x\\u001b[2J", b'x\\" code=0 user=\\"root')]
     faults = []
     with server.session() as client:
         client.request(*client.send_mail(["client1"], "Mine", HELLO))

@@ -3,13 +3,14 @@ that the attacker heard. Nothing that the lab or the attacker says of itself is 
 
     lab_effects.py FOLDER ROWS.json
 """
-import collections, json, sys
+import base64, collections, hashlib, hmac, json, re, sys
 from pathlib import Path
 
 from verdict import check
 
 FOLDER = Path(sys.argv[1])
-ROWS = {row["attack"]: row for row in json.loads(Path(sys.argv[2]).read_text())}
+ALL = {row["attack"]: row for row in json.loads(Path(sys.argv[2]).read_text())}
+ROWS = {name: row for name, row in ALL.items() if "classic" in row}  # the others are on SMTP
 LETTER, SECOND = (FOLDER / name for name in ("letter1", "letter2"))
 LETTER, SECOND = LETTER.read_text(), SECOND.read_text()
 WIRES = ("classic", "enhanced")
@@ -27,7 +28,7 @@ def stored(attack, wire, behind=""):
 
 
 def exits(attack, wire):
-    return ROWS[attack][wire]["exits"]
+    return ALL[attack][wire]["exits"]
 
 
 def told(attack, wire):
@@ -230,4 +231,122 @@ for wire in WIRES:
           any(int(what.split()[0]) >= 100 for what in drips))
     check(f"slow, {wire}: the login worked", exits("slow", wire)[0] == 0)
 
-check("every attack of the table was run", sorted(ROWS) == sorted(set(ROWS)) and len(ROWS) >= 18)
+
+# --- SMTP ---
+
+PASSWORD = (FOLDER / "alice.password").read_text().rstrip("\n")
+LOGIN = base64.b64encode(f"\0alice\0{PASSWORD}".encode())
+
+
+def mailbox(title):
+    """The contents of bob's messages with this title, as the server has stored them."""
+    return [file.read_text() for file in (FOLDER / "site/bob").glob("alice_*.txt")
+            if f"\nTitle: {title}\n" in file.read_text()]
+
+
+def stolen(attack, wire):
+    file = FOLDER / f"loot/alice_{attack}, {wire}.txt"
+    return LETTER in file.read_text() if file.exists() else False
+
+
+def clear(attack, wire):
+    """What both said before TLS, as the attacker heard it."""
+    events = [e for e in heard(attack, wire) if e["who"] in "CS" and not e["what"].startswith("a TLS record")]
+    return b"".join(e["hex"] for e in events)
+
+
+SMTP = ("smtp-relay", "strip-starttls", "inject-starttls")
+FILES = ("ft-flip", "ft-truncate", "ft-guess", "ft-oracle")
+LIES = ("lying-keys", "lying-address", "lying-replay", "lying-withhold")  # t/80-lab.t looks at theirs
+check("SMTP: each attack was run, and against what is said", sorted(ALL) == sorted([*ROWS, *SMTP, *FILES, *LIES]) and all(
+    ALL[attack][wire]["attacked"] and ALL[attack][wire]["setup"] for attack in SMTP for wire in ("permissive", "defaults")))
+check("smtp-relay, permissive: the mail was stolen, and arrived", stolen("smtp-relay", "permissive")
+      and len(mailbox("smtp-relay, permissive")) == 1 and exits("smtp-relay", "permissive")[0] == 0)
+forged = mailbox("from the attacker, in the name of alice")
+check("smtp-relay, permissive: bob has a mail from alice that she has not written", len(forged) == 1
+      and "Whoever relays" in forged[0] and "Whoever relays" not in (FOLDER / "mail/auth.txt").read_text())
+line = re.search(r"\$cram_md5\$([^$]+)\$([^\"]+)", (FOLDER / "relay-smtp-relay-permissive.out").read_text())
+challenge, answer = (base64.b64decode(part, validate=True) for part in line.groups())
+check("smtp-relay, permissive: what hashcat gets is alice's password under HMAC-MD5",
+      answer.decode() == "alice " + hmac.new(PASSWORD.encode(), challenge, hashlib.md5).hexdigest())
+check("smtp-relay, permissive: sendmail logged in by CRAM-MD5 for want of SCRAM",
+      "C: AUTH CRAM-MD5" in told("smtp-relay", "permissive") and "SCRAM" not in told("smtp-relay", "permissive"))
+log = (FOLDER / "server.err").read_text()
+sessions = [line for line in log.splitlines() if " wire=smtp user=alice " in line]
+check("smtp-relay, permissive: for the server it was one session, of two messages and no fault",
+      len([line for line in sessions if " sent=2 " in line and line.endswith(" code=0")]) == 1)
+check("smtp-relay, defaults: the mail arrived, and was not stolen", exits("smtp-relay", "defaults")[0] == 0
+      and len(mailbox("smtp-relay, defaults")) == 1 and not stolen("smtp-relay", "defaults"))
+for wire, there in (("permissive", True), ("defaults", False)):
+    check(f"smtp-relay, {wire}: alice's name was {'heard' if there else 'not heard'} in the clear",
+          (b"alice" in clear("smtp-relay", wire)) == there)
+check("smtp-relay, defaults: sendmail was in TLS", " -- in TLS1.2 " in told("smtp-relay", "defaults"))
+check("strip-starttls, permissive: the password was heard, and the mail was stolen, and arrived",
+      LOGIN in clear("strip-starttls", "permissive") and stolen("strip-starttls", "permissive")
+      and len(mailbox("strip-starttls, permissive")) == 1 and exits("strip-starttls", "permissive")[0] == 0)
+check("strip-starttls, permissive: the server had offered STARTTLS, and no password in the clear",
+      b"STARTTLS" in clear("strip-starttls", "permissive") and b"PLAIN" not in b"".join(
+          e["hex"] for e in heard("strip-starttls", "permissive") if e["who"] == "S"))
+check("strip-starttls, defaults: sendmail says what happened, and nothing behind EHLO",
+      exits("strip-starttls", "defaults")[0] == 76 and "or somebody strips it" in told("strip-starttls", "defaults")
+      and re.fullmatch(rb"EHLO \S+\r\n(QUIT\r\n)?", said(heard("strip-starttls", "defaults"), "C")) is not None)
+carols = (FOLDER / "naive/carol.mbox").read_text()
+check("inject-starttls, permissive: alice's password and mail are in carol's mailbox, and not in bob's",
+      f"AUTH PLAIN {LOGIN.decode()}\n" in carols and LETTER in carols and not (FOLDER / "naive/bob.mbox").exists())
+check("inject-starttls, permissive: sendmail and the careless client say that it was sent",
+      exits("inject-starttls", "permissive") == [0, 0])
+check("inject-starttls, permissive: neither the password nor the mail was heard in the clear",
+      b"alice" not in clear("inject-starttls", "permissive"))
+first = [e["hex"] for e in heard("inject-starttls", "defaults") if e["who"] == "AC" and b"STARTTLS" in e["hex"]][0]
+check("inject-starttls, defaults: the same commands stood behind STARTTLS, in one piece",
+      first == b"STARTTLS\r\n" + (FOLDER / "commands").read_bytes().replace(b"\n", b"\r\n"))
+check("inject-starttls, defaults: the server says so in reply and log", log.count('"bytes stood behind STARTTLS"') == 1
+      and b"503 5.5.1 nothing may stand behind STARTTLS" in said(heard("inject-starttls", "defaults"), "S"))
+check("inject-starttls, defaults: sendmail fails both times, and says why",
+      exits("inject-starttls", "defaults") == [76, 76] and "bytes follow its answer to STARTTLS" in
+      (FOLDER / "inject-starttls-defaults-2.err").read_text())
+check("inject-starttls, defaults: nobody got mail, and no TLS began", mailbox("inject-starttls, defaults") == []
+      and not any("TLS record" in e["what"] for e in heard("inject-starttls", "defaults")))
+
+# --- file transfer ---
+
+HERS = (FOLDER / "ft.file").read_bytes()
+
+
+def there(attack, wire):
+    """What the file server has of what alice wrote; None: nothing, and no part of it by that name."""
+    file = FOLDER / f"ft/{attack}-{wire}"
+    return file.read_bytes() if file.exists() else None
+
+
+def word(attack, wire):
+    lines = (FOLDER / f"relay-{attack}-{wire}.out").read_text().splitlines()
+    return [json.loads(line)["text"] for line in lines if '"won"' in line][0]
+
+
+check("ft-flip, aes256: the file begins otherwise, is else the same, and alice was told that it was confirmed",
+      there("ft-flip", "aes256") == b"pay eve 9999 EUR" + HERS[16:] and exits("ft-flip", "aes256")[0] == 0
+      and f"File sent, checksum: {hashlib.md5(HERS).hexdigest()}" in told("ft-flip", "aes256"))
+check("ft-truncate, aes256: the beginning counts as the file, and alice was told that it was confirmed",
+      there("ft-truncate", "aes256") == HERS[:16384] and exits("ft-truncate", "aes256")[0] == 0)
+for attack in ("ft-flip", "ft-truncate"):
+    check(f"{attack}, noise: nothing landed, and alice was told", there(attack, "noise") is None
+          and exits(attack, "noise")[0] in (75, 76) and results(attack, "noise") == ["did", "failed"])
+check("ft-flip, noise: the bit was changed", said(heard("ft-flip", "noise"), "C") != said(heard("ft-flip", "noise"), "AC")
+      and len(said(heard("ft-flip", "noise"), "C")) == len(said(heard("ft-flip", "noise"), "AC")))
+for attack in ("ft-flip", "ft-truncate"):
+    for wire in ("aes256", "noise"):
+        check(f"{attack}, {wire}: what was changed is not told as passed on", any(
+            e["who"] == "AC" and e["what"] != "the same, passed on" for e in heard(attack, wire)))
+check("ft-guess, aes256: the key was found, behind 100,000 other words", (FOLDER / "ft.guessed").read_text() == "sunshine\n"
+      and (FOLDER / "ft-guess-aes256.out").read_bytes() == (FOLDER / "ft/secret").read_bytes())
+check("ft-guess, noise: it was not, though it is in the list", results("ft-guess", "noise") == ["failed"]
+      and "sunshine" in (FOLDER / "ft.words").read_text().split() and "Argon2id" in word("ft-guess", "noise"))
+check("ft-oracle, aes256: 32 bytes of the file were read, in thousands of questions",
+      HERS[:32].decode() in word("ft-oracle", "aes256")
+      and int(re.search(r"(\d+) questions", word("ft-oracle", "aes256")).group(1)) > 1000)
+check("ft-oracle, noise: nothing was, though all was asked, and the file arrived", results("ft-oracle", "noise") == ["failed"]
+      and word("ft-oracle", "noise").startswith("0 of 64 changed messages were answered")
+      and there("ft-oracle", "noise") == HERS and exits("ft-oracle", "noise")[0] == 0)
+
+check("every attack of the table was run", len(ROWS) >= 18 and len(ALL) >= 25)

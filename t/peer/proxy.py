@@ -179,6 +179,7 @@ ACTIONS = {name: getattr(Half, name) for name in (
 class Link:
     """One connection, from the accept to the end, in one thread: a socket that no other thread waits
     for is closed, or reset, at once."""
+    half = Half
 
     def __init__(self, number, rules, client, target):
         self.number, self.rules, self.ended = number, rules, None
@@ -193,7 +194,7 @@ class Link:
         for sock in self.sockets if not self.ended else []:
             sock.settimeout(LIMIT)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.there, self.back = Half(self, "c", client, server), Half(self, "s", server, client)
+        self.there, self.back = self.half(self, "c", client, server), self.half(self, "s", server, client)
 
     def run(self):
         halves = {self.there.source: self.there, self.back.source: self.back}
@@ -240,10 +241,10 @@ class Link:
 
 class Proxy:
     """with Proxy((host, port), ["s:1:drop"]) as proxy: connect to proxy.port. `links` has every
-    connection. over() waits until those that were there have ended."""
+    connection, which is a link of that class."""
 
-    def __init__(self, target, rules=(), done=None):
-        self.target, self.done = target, done
+    def __init__(self, target, rules=(), done=None, link=Link):
+        self.target, self.done, self.link = target, done, link
         self.rules = [Rule(text) for text in rules]
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listener.getsockname()[1]
@@ -260,7 +261,7 @@ class Proxy:
             thread.start()
 
     def session(self, client):
-        link = Link(len(self.links) + 1, self.rules, client, self.target)
+        link = self.link(len(self.links) + 1, self.rules, client, self.target)
         self.links.append(link)
         link.run()
         if self.done:

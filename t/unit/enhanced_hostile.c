@@ -269,6 +269,8 @@ static const struct {
 	{ENHANCED_PASSWORD, "password", 77, true},
 	{ENHANCED_NO_USER, "no-user", 67, false},
 	{ENHANCED_NO_MESSAGE, "no-message", 66, false},
+	{ENHANCED_NO_FILE, "no-file", 66, false},
+	{ENHANCED_EXISTS, "exists", 73, false},
 	{ENHANCED_REJECTED, "rejected", 65, false},
 	{ENHANCED_DAMAGED, "damaged", 65, false},
 	{ENHANCED_TOO_LARGE, "too-large", 65, false},
