@@ -10,15 +10,29 @@
 	APPLET(serve, "server", "run the server: mailboxes for a closed group")        \
 	APPLET(client, NULL, "talk to the server by menu")                             \
 	APPLET(send, NULL, "send messages from files, stdin or $EDITOR")               \
+	APPLET(sendmail, NULL, "send a message from a program, as sendmail does")      \
+	APPLET(queue, NULL, "show and flush what sendmail could not send yet")         \
 	APPLET(inbox, NULL, "list your messages, or wait for the next")                \
 	APPLET(read, NULL, "print one message")                                        \
 	APPLET(delete, NULL, "remove messages from your mailbox")                      \
+	APPLET(chat, NULL, "talk with others, end to end, forward secret")             \
+	APPLET(put, NULL, "put a file on the server, and hand it to others")           \
+	APPLET(get, NULL, "get a file of yours from the server")                       \
+	APPLET(ls, NULL, "list your files on the server")                              \
+	APPLET(rm, NULL, "remove files of yours from the server")                      \
 	APPLET(join, NULL, "accept an invitation: keys, account, configuration")       \
 	APPLET(keygen, "key_generator", "make key pairs for the server and its users") \
+	APPLET(members, NULL, "whose keys you know, and what the server says of them") \
+	APPLET(verify, NULL, "compare keys with another member, by a short code")      \
 	APPLET(user, NULL, "invite, add, change, shut out and list accounts")          \
 	APPLET(export, NULL, "write mailboxes as mbox files or Maildirs")              \
 	APPLET(import, NULL, "put mbox files and Maildirs into mailboxes")             \
 	APPLET(check, NULL, "look whether everything that is stored is whole")         \
+	APPLET(atrest, NULL, "encrypt the mail in the server's folder, or decrypt it") \
+	APPLET(seal, NULL, "encrypt a file to others, as an age file")                 \
+	APPLET(unseal, NULL, "open a file that was sealed to you")                     \
+	APPLET(ft, NULL, "read and write files of a file server by a shared key")      \
+	APPLET(ftserve, NULL, "serve a folder of files to who has the key")            \
 	APPLET(mitm, NULL, "stand between a client and a server, listen and attack")   \
 	APPLET(lab, NULL, "run every attack, and show which protocol holds")
 

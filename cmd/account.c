@@ -1,6 +1,7 @@
 /* Accounts of client applets: configuration, keys, login; see account.h. */
 #include "account.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "../crypto/file.h"
@@ -45,6 +46,34 @@ static int take_field(const json_t *root, const char *path, const char *field, c
 	return 0;
 }
 
+/* 0 or -1. */
+static int take_seal(struct account *a, const char *path, const json_t *seal, struct err *e)
+{
+	const char *text = json_string_value(seal);
+
+	if (json_is_true(seal) || (text != NULL && strcmp(text, "send") == 0)) {
+		a->seal = text == NULL ? ACCOUNT_SEAL : ACCOUNT_SEAL_SEND;
+		return 0;
+	}
+	return seal == NULL || json_is_false(seal)
+		       ? 0
+		       : err_set(e, EX_CONFIG, "%s: \"seal\" is neither true, false nor \"send\"",
+				 path);
+}
+
+/* 0 or -1. */
+static int take_flag(
+	const char *path, const json_t *root, const char *field, bool *out, struct err *e)
+{
+	const json_t *found = json_object_get(root, field);
+
+	if (found != NULL && !json_is_boolean(found)) {
+		return err_set(e, EX_CONFIG, "%s: \"%s\" is neither true nor false", path, field);
+	}
+	*out = json_is_true(found);
+	return 0;
+}
+
 static int take_config(struct account *a, const char *path, const struct buf *text, struct err *e)
 {
 	const struct {
@@ -53,19 +82,22 @@ static int take_config(struct account *a, const char *path, const struct buf *te
 		{"password_file", &a->password_file}, {"pin", &a->pin}};
 	json_error_t why;
 	json_t *root = json_loadb((const char *)text->p, text->n, JSON_REJECT_DUPLICATES, &why);
-	const json_t *enhanced = json_object_get(root, "enhanced");
+	bool enhanced = false, sealed = false;
 	int rc = 0;
 
 	if (!json_is_object(root)) {
 		rc = err_set(e, EX_CONFIG, "%s:%d: %s", path, root == NULL ? why.line : 1,
 			root == NULL ? why.text : "it is no JSON object");
-	} else if (enhanced != NULL && !json_is_boolean(enhanced)) {
-		rc = err_set(e, EX_CONFIG, "%s: \"enhanced\" is neither true nor false", path);
+	} else if (take_flag(path, root, "enhanced", &enhanced, e) != 0 ||
+		   take_flag(path, root, "require-sealed", &sealed, e) != 0) {
+		rc = -1;
 	}
 	for (size_t i = 0; rc == 0 && i < ACCOUNT_FIELDS; i++) {
 		rc = take_field(root, path, fields[i].field, fields[i].value, &a->config[i], e);
 	}
-	a->enhanced = a->enhanced || (json_is_true(enhanced) && !a->classic);
+	rc = rc == 0 ? take_seal(a, path, json_object_get(root, "seal"), e) : rc;
+	a->enhanced = a->enhanced || (enhanced && !a->classic);
+	a->require_sealed = a->require_sealed || sealed;
 	json_decref(root);
 	return rc;
 }
@@ -97,6 +129,13 @@ static int resolve_dialect(struct account *a, struct err *e)
 	return 0;
 }
 
+/* One that cannot be reached is not none: what it asks for would not hold. */
+static bool has_config(char path[static ACCOUNT_PATH_MAX])
+{
+	return account_config_path(path) != NULL &&
+	       (access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR));
+}
+
 int account_resolve(struct account *a, struct err *e)
 {
 	char path[ACCOUNT_PATH_MAX];
@@ -115,7 +154,7 @@ int account_resolve(struct account *a, struct err *e)
 	from_environment(&a->server, "SMTP361_SERVER");
 	from_environment(&a->user, "SMTP361_USER");
 	from_environment(&a->password_file, "SMTP361_PASSWORD_FILE");
-	if (account_config_path(path) != NULL && access(path, F_OK) == 0) {
+	if (has_config(path)) {
 		rc = file_read(AT_FDCWD, path, CONFIG_MAX, &text, NULL, e);
 		if (rc != 0) {
 			e->code = e->code == EX_DATAERR ? EX_CONFIG : e->code;
@@ -215,6 +254,10 @@ void account_trace(void *account, const char *line)
 	const struct account *a = account;
 	char shown[2048];
 
+	if (a->trace != NULL) {
+		a->trace(a->trace_arg, line);
+		return;
+	}
 	(void)escape_text(shown, sizeof shown, line, strlen(line), false);
 	(void)fprintf(stderr, "smtp361 %s: %s\n", a->applet, shown);
 }

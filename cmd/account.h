@@ -10,6 +10,11 @@
 
 enum { ACCOUNT_FIELDS = 5 };
 
+/* What the configuration's "seal" says: false; "send": what `send` and `client` send is sealed;
+ * true: and `sendmail`, which cannot seal, refuses. `sendmail --smtp`, which asks no configuration,
+ * and `put` send in the clear all the same. */
+enum account_seal { ACCOUNT_CLEAR, ACCOUNT_SEAL_SEND, ACCOUNT_SEAL };
+
 struct account {
 	const char *applet; /* for what -v prints */
 	/* set by options, then completed by account_resolve */
@@ -22,6 +27,11 @@ struct account {
 	const char *dialect_name;  /* of the classic one; NULL: it was not said */
 	const struct classic_dialect *dialect; /* the same, once resolved */
 	bool verbose;
+	/* where -v tells, of whoever draws on the terminal; NULL: on stderr */
+	void (*trace)(void *arg, const char *line);
+	void *trace_arg;
+	enum account_seal seal;
+	bool require_sealed; /* the same of an option; applets that read mail have it */
 	bool resolved;
 	struct buf config[ACCOUNT_FIELDS]; /* owns what came from the configuration file */
 };
@@ -50,7 +60,8 @@ struct account {
 	"      --pin SHA256:...       the fingerprint that the server's key must have\n"        \
 	"  -v, --verbose              tell what is verified, and what an onlooker sees\n"       \
 	"Defaults come from the environment, then from $XDG_CONFIG_HOME/smtp361/config.json,\n" \
-	"which `smtp361 join` writes: server, user, keys, password_file, pin, enhanced.\n"
+	"which `smtp361 join` writes: server, user, keys, password_file, pin, enhanced,\n"      \
+	"seal, require-sealed.\n"
 
 enum { ACCOUNT_PATH_MAX = 4096 };
 
@@ -65,6 +76,8 @@ void account_free(struct account *a);
 /* Read a password from a file ("-": stdin) into `password`, which holds PASSWORD_MAX: its first
  * line, without the line end. 0, or -1 (EX_NOINPUT; EX_DATAERR: empty or too long). */
 int account_password_file(const char *file, uint8_t *password, size_t *n, struct err *e);
+/* The same of an open file; what: what it is, for errors. */
+int account_password_fd(int fd, const char *what, uint8_t *password, size_t *n, struct err *e);
 /* Ask on the terminal, without echo. 0, or -1: EX_NOINPUT (end of input), 130 (Ctrl-C; the terminal
  * is as before). */
 int account_password_ask(const char *prompt, uint8_t *password, size_t *n, struct err *e);

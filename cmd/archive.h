@@ -16,8 +16,10 @@
 #define CMD_ARCHIVE_H
 
 #include "../crypto/hash.h"
+#include "../proto/held.h"
 #include "../proto/mail_server.h"
 #include "../proto/mbox.h"
+#include "../proto/original.h"
 #include "../proto/rfc5322.h"
 
 /* Nobody's domain (RFC 2606): users of a store have no Internet address. */
@@ -64,23 +66,6 @@ bool archive_is_bookkeeping(const struct rfc5322_field *f);
 /* The head of a multipart of ours at the start of some content. Its length, or 0. */
 size_t archive_mime_head(const void *p, size_t n, char boundary[static ARCHIVE_BOUNDARY_MAX]);
 
-/* --- content, however large --- */
-
-/* Bytes in memory, or beyond ARCHIVE_MEMORY in a file without a name in $TMPDIR. Zero is empty,
- * with fd -1. */
-enum { ARCHIVE_MEMORY = 1 << 20 };
-struct archive_spool {
-	struct buf memory;
-	int fd;
-	uint64_t bytes;
-};
-
-#define ARCHIVE_SPOOL_EMPTY ((struct archive_spool){.fd = -1})
-int archive_spool_put(struct archive_spool *s, const void *p, size_t n, struct err *e);
-/* Hand it on in pieces. */
-int archive_spool_each(const struct archive_spool *s, transfer_put *put, void *arg, struct err *e);
-void archive_spool_free(struct archive_spool *s);
-
 /* --- writing --- */
 
 /* Read a message of the store and write it as an Internet message: lines, the last one ended. 0, or
@@ -99,7 +84,7 @@ struct archive_read {
 	struct archive_letter letter; /* foreign: the id and the title alone are set in meta */
 	int64_t date;                 /* foreign: of its Date field; -1: none that can be read */
 	char local[RFC5322_ADDRESS_MAX], domain[RFC5322_ADDRESS_MAX]; /* foreign: of From */
-	struct archive_spool content;
+	struct held content;
 };
 
 /* foreign: take nothing for ours. NULL with e (EX_TEMPFAIL). */

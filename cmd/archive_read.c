@@ -19,7 +19,7 @@ struct archive_reader *archive_read_begin(
 {
 	struct archive_reader *r = calloc(1, sizeof *r);
 
-	*out = (struct archive_read){.date = -1, .content = ARCHIVE_SPOOL_EMPTY};
+	*out = (struct archive_read){.date = -1, .content = HELD_EMPTY};
 	if (r == NULL) {
 		err_set(e, EX_TEMPFAIL, "out of memory");
 		return NULL;
@@ -38,7 +38,7 @@ void archive_read_free(struct archive_reader *r, struct archive_read *out)
 		free(r);
 	}
 	archive_letter_free(&out->letter);
-	archive_spool_free(&out->content);
+	held_free(&out->content);
 }
 
 /* --- content --- */
@@ -58,7 +58,7 @@ static int put_content(void *arg, const void *p, size_t n, struct err *e)
 	if (r->out->ours) {
 		hash_add(&r->hash, p, n);
 	}
-	return archive_spool_put(&r->out->content, p, n, e);
+	return held_put(&r->out->content, p, n, e);
 }
 
 /* A stretch of body without CRs of line ends. */
@@ -98,34 +98,6 @@ static int take_body(struct archive_reader *r, const uint8_t *p, size_t n, struc
 
 /* --- the head --- */
 
-/* The subject as a title: on one line, at most 100 characters. It stands whole in the content. */
-static int make_title(struct archive_letter *l, const void *p, size_t n, struct err *e)
-{
-	struct message_part v;
-	struct buf title = {0};
-	size_t k = 0;
-	uint32_t c;
-
-	if (!rfc5322_find(p, n, "Subject", &v)) {
-		return 0;
-	}
-	if (buf_reserve(&title, 1) != 0 || rfc5322_text(&title, v) != 0) {
-		buf_free(&title);
-		return err_set(e, EX_TEMPFAIL, "out of memory");
-	}
-	for (int chars = 0; k < title.n && chars < MESSAGE_TITLE_CHARS; chars++) {
-		int len = utf8_next(title.p + k, title.n - k, &c);
-		if (c < ' ' || c == 0x7f) {
-			title.p[k] = ' ';
-		}
-		k += len > 0 ? (size_t)len : title.n; /* it is valid */
-	}
-	memcpy(l->meta.title, title.p, k);
-	l->meta.title[k] = '\0';
-	buf_free(&title);
-	return 0;
-}
-
 /* Somebody else's: its fields are content, too; those that come and go are not hashed. */
 static int begin_foreign(struct archive_reader *r, size_t head_n, size_t body_at, struct err *e)
 {
@@ -141,7 +113,7 @@ static int begin_foreign(struct archive_reader *r, size_t head_n, size_t body_at
 		!rfc5322_address(v, out->local, out->domain)) {
 		out->local[0] = out->domain[0] = '\0';
 	}
-	if (make_title(&out->letter, r->head.p, head_n, e) != 0) {
+	if (original_title(r->head.p, head_n, out->letter.meta.title, e) != 0) {
 		return -1;
 	}
 	while (rfc5322_next(&c, &f) > 0) {

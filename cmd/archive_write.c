@@ -1,64 +1,5 @@
-/* A message of the store, written as an Internet message; and what reading and writing archives
- * share. See archive.h. */
+/* A message of the store, written as an Internet message; see archive.h. */
 #include "archive.h"
-
-#include <errno.h>
-
-#include "../crypto/file.h"
-#include "content.h"
-
-/* --- spooling --- */
-
-int archive_spool_put(struct archive_spool *s, const void *p, size_t n, struct err *e)
-{
-	char path[CONTENT_PATH_MAX];
-
-	s->bytes += n;
-	if (s->memory.n + n > ARCHIVE_MEMORY) {
-		if (s->fd < 0) {
-			s->fd = content_temporary(path);
-			if (s->fd >= 0) {
-				(void)unlink(path); /* nobody finds it, whatever happens to us */
-			}
-		}
-		if (s->fd < 0 || file_write_all(s->fd, s->memory.p, s->memory.n) != 0) {
-			return err_sys(e, EX_TEMPFAIL, "cannot keep a message in a temporary file");
-		}
-		s->memory.n = 0;
-	}
-	return buf_append(&s->memory, p, n) == 0 ? 0 : err_set(e, EX_TEMPFAIL, "out of memory");
-}
-
-int archive_spool_each(const struct archive_spool *s, transfer_put *put, void *arg, struct err *e)
-{
-	uint8_t piece[16384];
-	uint64_t at = 0, filed = s->bytes - s->memory.n;
-	ssize_t k;
-
-	while (at < filed) {
-		k = pread(s->fd, piece, sizeof piece, (off_t)at);
-		if (k <= 0 && errno == EINTR) {
-			continue;
-		}
-		if (k <= 0) {
-			return err_sys(e, EX_TEMPFAIL, "cannot read a temporary file");
-		}
-		if (put(arg, piece, (size_t)k, e) != 0) {
-			return -1;
-		}
-		at += (uint64_t)k;
-	}
-	return s->memory.n == 0 ? 0 : put(arg, s->memory.p, s->memory.n, e);
-}
-
-void archive_spool_free(struct archive_spool *s)
-{
-	buf_free(&s->memory);
-	if (s->fd >= 0) {
-		(void)close(s->fd);
-	}
-	*s = ARCHIVE_SPOOL_EMPTY;
-}
 
 /* --- looking at a message before it is written --- */
 
@@ -69,8 +10,8 @@ struct look {
 	struct hash hash;
 	struct transfer_survey survey;
 	struct buf start;
-	struct archive_spool content; /* what is larger than memory is read twice from the store, */
-	bool large;                   /* and not kept here */
+	struct held content; /* what is larger than memory is read twice from the store, */
+	bool large;          /* and not kept here */
 };
 
 static int look_head(void *arg, const struct message_head *h, const uint8_t *text,
@@ -80,7 +21,7 @@ static int look_head(void *arg, const struct message_head *h, const uint8_t *tex
 	struct users_list list;
 
 	(void)text;
-	l->large = content_bytes > ARCHIVE_MEMORY;
+	l->large = content_bytes > HELD_MEMORY;
 	l->letter->meta.chars = h->length;
 	if (users_split(&list, h->to.p, h->to.n, e) != 0) {
 		return err_set(e, EX_DATAERR, "its recipients are damaged");
@@ -101,7 +42,7 @@ static int look_content(void *arg, const void *p, size_t n, struct err *e)
 	if (room > 0 && buf_append(&l->start, p, n < room ? n : room) != 0) {
 		return err_set(e, EX_TEMPFAIL, "out of memory");
 	}
-	return l->large ? 0 : archive_spool_put(&l->content, p, n, e);
+	return l->large ? 0 : held_put(&l->content, p, n, e);
 }
 
 /* Text that is itself an Internet message, as import stores foreign ones. */
@@ -180,7 +121,7 @@ static int write_all(struct look *l, struct mailbox *box, const char *user,
 		     : err_set(e, EX_TEMPFAIL, "out of memory");
 	if (rc == 0) {
 		rc = l->large ? mail_read(box, user, ref, &sink, e)
-			      : archive_spool_each(&l->content, write_content, w, e);
+			      : held_each(&l->content, write_content, w, e);
 	}
 	rc = rc == 0 ? transfer_encode_end(&w->transfer, e) : rc;
 	buf_free(&head);
@@ -193,7 +134,7 @@ int archive_write(struct mailbox *box, const char *user, const struct mailbox_me
 	struct err *e)
 {
 	struct archive_letter letter = {.meta = *meta};
-	struct look l = {.letter = &letter, .content = ARCHIVE_SPOOL_EMPTY};
+	struct look l = {.letter = &letter, .content = HELD_EMPTY};
 	const struct mail_sink sink = {.head = look_head, .content = look_content, .arg = &l};
 	int rc;
 
@@ -204,7 +145,7 @@ int archive_write(struct mailbox *box, const char *user, const struct mailbox_me
 		hash_end(&l.hash, letter.digest);
 		rc = write_all(&l, box, user, ref, domain, put, arg, e);
 	}
-	archive_spool_free(&l.content);
+	held_free(&l.content);
 	buf_free(&l.start);
 	archive_letter_free(&letter);
 	return rc;

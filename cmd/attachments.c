@@ -7,6 +7,8 @@
 #include <limits.h>
 
 #include "../crypto/file.h"
+#include "../proto/charset.h"
+#include "../proto/rfc5322.h"
 #include "cli.h"
 
 enum { LINE_MAX_BYTES = 4096, BOUNDARY_MAX = 72 /* RFC 2046 5.1.1: 70 */, COPIES_MAX = 1000 };
@@ -20,6 +22,7 @@ struct attachments {
 	char boundary[BOUNDARY_MAX + 1]; /* empty until the head has told it */
 	bool base64;                     /* of this part */
 	char wanted[NAME_MAX + 1];       /* the part's file name; empty: it has none */
+	char header[LINE_MAX_BYTES];     /* the field in hand, unfolded (RFC 5322 2.2.3) */
 	uint8_t line[LINE_MAX_BYTES];
 	size_t line_n;
 	bool inside;          /* the line began in an earlier piece: it is no boundary */
@@ -93,18 +96,30 @@ static bool starts(const char *line, const char *with)
 /* A name that is longer than a file's can be loses its beginning: the end tells its type. */
 static void take_name(struct attachments *a, const char *line)
 {
-	char value[LINE_MAX_BYTES], *from = value;
-	size_t n;
+	char value[LINE_MAX_BYTES];
+	struct buf name = {0};
+	const char *from;
+	int rc;
 
-	if (!parameter(line, "filename=", value, sizeof value)) {
+	if (parameter(line, "filename=", value, sizeof value)) {
+		for (char *p = value; *p != '\0'; p++) {
+			*p = (uint8_t)*p < ' ' ? '_' : *p;
+		}
+		rc = rfc5322_text(&name, message_text(value));
+	} else if (parameter(line, "filename*=", value, sizeof value)) {
+		rc = charset_put_extended(&name, value);
+	} else {
 		return;
 	}
-	n = strlen(value);
-	from += n > NAME_MAX ? n - NAME_MAX : 0;
-	while (from > value && ((uint8_t)*from & 0xc0) == 0x80) { /* not inside a character */
-		from++;
+	if (rc == 0 && name.n > 0 && memchr(name.p, '\0', name.n) == NULL &&
+		buf_append(&name, "", 1) == 0) {
+		from = (const char *)name.p + (name.n - 1 > NAME_MAX ? name.n - 1 - NAME_MAX : 0);
+		while (((uint8_t)*from & 0xc0) == 0x80) { /* not inside a character */
+			from++;
+		}
+		(void)snprintf(a->wanted, sizeof a->wanted, "%s", from);
 	}
-	(void)snprintf(a->wanted, sizeof a->wanted, "%s", from);
+	buf_free(&name);
 }
 
 static void take_header(struct attachments *a, const char *line)
@@ -117,6 +132,19 @@ static void take_header(struct attachments *a, const char *line)
 	} else if (starts(line, "Content-Disposition:")) {
 		take_name(a, line);
 	}
+}
+
+/* A line of a head: it begins a field, or goes on with the one in hand; an empty one ends it. */
+static void take_header_line(struct attachments *a, const char *line)
+{
+	size_t n = strlen(a->header);
+
+	if (line[0] == ' ' || line[0] == '\t') {
+		(void)snprintf(a->header + n, sizeof a->header - n, "%s", line);
+		return;
+	}
+	take_header(a, a->header);
+	(void)snprintf(a->header, sizeof a->header, "%s", line);
 }
 
 /* --- files --- */
@@ -281,14 +309,14 @@ static int take_line(struct attachments *a, char *line, size_t n, struct err *e)
 		a->base64 = false;
 		a->line_end = NULL;
 		a->quantum_n = 0;
-		a->wanted[0] = '\0';
+		a->wanted[0] = a->header[0] = '\0';
 		return 0;
 	}
 	if (a->state == HEAD || a->state == PART_HEAD) {
 		if (a->inside) { /* the end of a line too long for a header: passed over */
 			return 0;
 		}
-		take_header(a, line);
+		take_header_line(a, line);
 		if (text_n == 0) {
 			a->state = a->state == HEAD ? BETWEEN : PART;
 			return a->state == PART && a->wanted[0] != '\0' ? create(a, e) : 0;

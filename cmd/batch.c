@@ -1,79 +1,15 @@
 /* send --batch: letters from stdin, a line of JSON each; see outbox.h. */
-#include <errno.h>
-#include <poll.h>
-
 #include "../crypto/random.h"
 #include "../proto/fields.h"
+#include "input.h"
 #include "outbox.h"
 
 enum { LINE_MAX_BYTES = 16 << 20, ATTACH_MAX = 64 };
 
-/* stdin, as far as it was read. */
-struct input {
-	struct buf read;
-	size_t at; /* where the next line begins */
-	bool ended;
-};
-
-/* The next line if it is here already, without its LF: it stays in the buffer until the next call.
- */
-static bool take_line_here(struct input *in, struct message_part *line)
+/* Nobody may be writing yet: what is on its way is settled first. */
+static int settle(void *arg, struct err *e)
 {
-	const uint8_t *start = in->read.p + in->at;
-	size_t n = in->read.n - in->at;
-	const uint8_t *lf = n == 0 ? NULL : memchr(start, '\n', n);
-
-	if (lf == NULL && (n == 0 || !in->ended)) {
-		return false;
-	}
-	*line = (struct message_part){.p = start, .n = lf == NULL ? n : (size_t)(lf - start)};
-	in->at += line->n + (lf == NULL ? 0 : 1);
-	return true;
-}
-
-/* Read more; nobody may be writing yet, so what is on its way is settled first. 0 or -1. */
-static int read_more(struct input *in, struct outbox *o, struct err *e)
-{
-	struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-	ssize_t k;
-
-	if (poll(&p, 1, 0) == 0 && outbox_settle(o, e) != 0) {
-		return -1;
-	}
-	if (in->at > 0) {
-		memmove(in->read.p, in->read.p + in->at, in->read.n - in->at);
-		in->read.n -= in->at;
-		in->at = 0;
-	}
-	if (in->read.n > LINE_MAX_BYTES) {
-		return err_set(e, EX_DATAERR, "a line has more than %d bytes", LINE_MAX_BYTES);
-	}
-	if (buf_reserve(&in->read, 65536) != 0) {
-		return err_set(e, EX_TEMPFAIL, "out of memory");
-	}
-	do {
-		k = read(STDIN_FILENO, in->read.p + in->read.n, 65536);
-	} while (k < 0 && errno == EINTR);
-	if (k < 0) {
-		return err_sys(e, EX_NOINPUT, "cannot read standard input");
-	}
-	in->read.n += (size_t)k;
-	in->ended = k == 0;
-	return 0;
-}
-
-/* 1, 0 at the end, or -1. */
-static int next_line(struct input *in, struct outbox *o, struct message_part *line, struct err *e)
-{
-	while (!take_line_here(in, line)) {
-		if (in->ended) {
-			return 0;
-		}
-		if (read_more(in, o, e) != 0) {
-			return -1;
-		}
-	}
-	return 1;
+	return outbox_settle(arg, e);
 }
 
 /* "to": "a;b", or an array of names. */
@@ -180,12 +116,12 @@ static int take_line(
 
 int outbox_batch(struct outbox *o, struct err *e)
 {
-	struct input in = {0};
 	struct message_part line;
 	struct outgoing *l;
 	int rc;
 
-	for (size_t number = 1; (rc = next_line(&in, o, &line, e)) > 0; number++) {
+	for (size_t number = 1; (rc = input_line(&line, LINE_MAX_BYTES, settle, o, e)) > 0;
+		number++) {
 		if (line.n == 0) {
 			continue;
 		}
@@ -202,7 +138,7 @@ int outbox_batch(struct outbox *o, struct err *e)
 			break;
 		}
 	}
-	buf_free(&in.read);
+	input_end();
 	if (rc != 0 && o->n > 0 && o->client->alive) {
 		struct err ignored; /* what was posted is told, whatever ended the reading */
 		(void)outbox_settle(o, &ignored);

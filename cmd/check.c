@@ -1,10 +1,13 @@
 /* check: is everything in the server's folder whole? */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "../crypto/file.h"
 #include "../proto/mail_server.h"
+#include "../store/talk.h"
+#include "at_rest.h"
 #include "check_keys.h"
 #include "cli.h"
 #include "ids.h"
@@ -14,9 +17,10 @@ static const char help[] =
 	"usage: smtp361 check [-d DIR] [--json] [USER...]\n"
 	"\n"
 	"Look through the server's folder: the accounts, the keys, every message of every mailbox\n"
-	"(of these USERs alone, if they are named) and what lies beside them. Nothing is changed,\n"
-	"but for a mailbox's .index, which rebuilds itself, and what a killed server left in its\n"
-	"journal, which goes into the mailboxes. It works beside a running server.\n"
+	"and what waits of chats (of these USERs alone, if they are named), and what lies beside\n"
+	"them. Nothing is changed, but for a mailbox's .index, which rebuilds itself, and what a\n"
+	"killed server left in its journal, which goes into the mailboxes. It works beside a\n"
+	"running server.\n"
 	"\n"
 	"Each finding is a line: \"damaged\" or \"note\", whose it is (- for no user's), and what\n"
 	"it is. Damaged is what is lost, cannot be read, or keeps the server from its work; a\n"
@@ -24,14 +28,16 @@ static const char help[] =
 	"is damaged, and 0 if nothing is.\n"
 	"\n"
 	"      --json              print an object, with a list of the findings\n"
-	"  -d, --dir DIR           the server's folder (.)\n";
+	"  -d, --dir DIR           the server's folder (.)\n" AT_REST_HELP;
 
 struct job {
 	struct cli *cli;
 	const char *dir_name;
 	bool json;
 	int dir;
+	struct at_rest at_rest;
 	struct mailbox *box;
+	struct talk *talk;
 	struct users *users; /* NULL: they cannot be read */
 	struct progress progress;
 	uint64_t mailboxes, messages, bytes, damaged, notes;
@@ -88,7 +94,7 @@ static int check_accounts(struct job *j, struct err *e)
 {
 	struct err why;
 
-	if (users_load_files(j->dir, &j->users, &why) != 0) {
+	if (at_rest_users(&j->at_rest, j->dir, &j->users, &why) != 0) {
 		j->users = NULL;
 		if (why.code == EX_TEMPFAIL) {
 			*e = why;
@@ -114,10 +120,21 @@ static bool is_leftover(const char *name)
 	return name[0] == '.' && n > 5 && strcmp(name + n - 4, ".new") == 0;
 }
 
+/* An encrypted mailbox, in a folder that does not say that its mail is encrypted? */
+static bool is_sealed_one(const struct job *j, const char *name)
+{
+	char path[NAME_MAX + 16];
+
+	(void)snprintf(path, sizeof path, "%.*s/" REST_OWNER, NAME_MAX, name);
+	return !j->at_rest.on && name[0] != '.' &&
+	       faccessat(j->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static int check_folder(struct job *j, struct err *e)
 {
 	DIR *d = file_read_names(j->dir);
 	const struct dirent *entry;
+	bool sealed = false;
 	char text[ERR_TEXT_MAX];
 
 	if (d == NULL) {
@@ -125,6 +142,7 @@ static int check_folder(struct job *j, struct err *e)
 	}
 	while ((entry = readdir(d)) != NULL) {
 		check_key(j->dir, entry->d_name, found, j);
+		sealed = sealed || is_sealed_one(j, entry->d_name);
 		if (is_leftover(entry->d_name)) {
 			(void)snprintf(text, sizeof text, "%s was left by a program that died",
 				entry->d_name);
@@ -132,6 +150,11 @@ static int check_folder(struct job *j, struct err *e)
 		}
 	}
 	(void)closedir(d);
+	if (sealed) {
+		tell(j, NULL, false,
+			"there is encrypted mail here, but " REST_NOTE
+			" is missing, without which no key opens it");
+	}
 	return 0;
 }
 
@@ -222,9 +245,11 @@ static int visit(void *arg, const struct mailbox_meta *meta, const struct mailbo
 
 static bool has_mailbox(const struct job *j, const char *user)
 {
+	char folder[USER_NAME_MAX + 1];
 	struct stat st;
 
-	return fstatat(j->dir, user, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+	at_rest_folder(&j->at_rest, user, folder);
+	return fstatat(j->dir, folder, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* Another folder may have a name that a user could have. */
@@ -236,6 +261,13 @@ static bool has_index(const struct job *j, const char *name)
 	return faccessat(j->dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+static void found_in_talk(void *arg, bool harmless, const char *what)
+{
+	struct job *j = arg;
+
+	tell(j, j->user, harmless, what);
+}
+
 static int check_mailbox(struct job *j, const char *user, struct err *e)
 {
 	struct mailbox_usage usage;
@@ -243,6 +275,9 @@ static int check_mailbox(struct job *j, const char *user, struct err *e)
 
 	j->user = user;
 	j->seen = 0;
+	if (talk_check(j->talk, user, found_in_talk, j, e) != 0) {
+		tell(j, user, false, e->text);
+	}
 	/* the engine first: a listing mends what it would find */
 	if (j->box->ops->check(j->box, user, found, j, e) != 0) {
 		tell(j, user, false, e->text);
@@ -282,6 +317,26 @@ static int visit_user(void *arg, const struct users_row *row)
 	return check_mailbox(a->j, row->name, a->e);
 }
 
+static int check_stray(struct job *j, const char *folder, struct err *e)
+{
+	char user[USER_NAME_MAX + 1];
+	int rc = at_rest_owner(&j->at_rest, j->dir, folder, user, e);
+
+	if (rc > 0) {
+		tell(j, NULL, true, "a mailbox does not say whose it is");
+	}
+	if (rc != 0) {
+		return rc < 0 ? -1 : 0;
+	}
+	if (j->users != NULL && users_known(j->users, user)) {
+		return 0;
+	}
+	if (j->users != NULL) {
+		tell(j, user, true, "it has a mailbox, and no account");
+	}
+	return check_mailbox(j, user, e);
+}
+
 /* The mailboxes that no account leads to, or all of them when there are no accounts to be read. */
 static int check_strays(struct job *j, struct err *e)
 {
@@ -293,14 +348,10 @@ static int check_strays(struct job *j, struct err *e)
 		return err_sys(e, EX_NOINPUT, "cannot read the folder");
 	}
 	while (rc == 0 && (entry = readdir(d)) != NULL) {
-		if (!user_name_valid(entry->d_name) || !has_index(j, entry->d_name) ||
-			(j->users != NULL && users_known(j->users, entry->d_name))) {
+		if (!user_name_valid(entry->d_name) || !has_index(j, entry->d_name)) {
 			continue;
 		}
-		if (j->users != NULL) {
-			tell(j, entry->d_name, true, "it has a mailbox, and no account");
-		}
-		rc = check_mailbox(j, entry->d_name, e);
+		rc = check_stray(j, entry->d_name, e);
 	}
 	(void)closedir(d);
 	return rc;
@@ -363,7 +414,11 @@ static int check_all(struct job *j, struct err *e)
 	if (j->cli->args_n == 0 && check_folder(j, e) != 0) {
 		return -1;
 	}
-	if (mailbox_files_open(j->dir, mail_describe, MAILBOX_LOOK, &j->box, e) != 0) {
+	if (talk_open(j->dir, &j->talk, e) != 0) {
+		return -1;
+	}
+	if (at_rest_mailboxes(&j->at_rest, j->dir, MAILBOX_LOOK, &j->box, e) != 0) {
+		talk_close(j->talk);
 		return -1;
 	}
 	int rc = 0;
@@ -372,6 +427,7 @@ static int check_all(struct job *j, struct err *e)
 	}
 	rc = rc == 0 ? check_mailboxes(j, e) : rc;
 	j->box->ops->close(j->box);
+	talk_close(j->talk);
 	return rc;
 }
 
@@ -384,7 +440,9 @@ static int run(struct job *j, struct err *e)
 		return -1;
 	}
 	j->findings = j->json ? json_array() : NULL;
-	rc = check_all(j, e);
+	rc = at_rest_open(&j->at_rest, j->dir, j->dir_name, e);
+	rc = rc == 0 ? check_all(j, e) : rc;
+	at_rest_end(&j->at_rest);
 	users_free(j->users);
 	(void)close(j->dir);
 	rc = rc == 0 ? tell_summary(j, e) : rc;
@@ -395,8 +453,8 @@ static int run(struct job *j, struct err *e)
 APPLET_MAIN(check)
 {
 	struct job j = {.dir = -1};
-	const struct cli_option options[] = {
-		{'d', "dir", CLI_TEXT, &j.dir_name}, {0, "json", CLI_FLAG, &j.json}};
+	const struct cli_option options[] = {{'d', "dir", CLI_TEXT, &j.dir_name},
+		{0, "json", CLI_FLAG, &j.json}, AT_REST_OPTIONS(&j.at_rest)};
 	struct cli c = {.applet = "check",
 		.help = help,
 		.options = options,

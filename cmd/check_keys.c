@@ -9,41 +9,85 @@ struct folder {
 	void *arg;
 };
 
-/* Do both halves belong together? 0 with *same, or -1: one of them is not sound. */
-static int compare_halves(
-	int dir, const char *name, enum keyfile_kind kind, bool *same, struct err *e)
+static int halves_rsa(int dir, const char *name, bool *same, struct err *e)
 {
 	char one[KEYFILE_FINGERPRINT_MAX] = "", two[KEYFILE_FINGERPRINT_MAX] = "";
-	struct x25519_pair pair;
-	uint8_t public[X25519_BYTES];
 	struct rsa_private private;
-	struct rsa_public rsa;
-	int rc;
+	struct rsa_public public;
+	int rc = keyfile_load_private(dir, name, &private, e);
 
-	if (kind == KEYFILE_X25519) {
-		rc = keyfile_load_x25519_private(dir, name, &pair, e);
-		rc = rc == 0 ? keyfile_x25519_fingerprint(pair.public, one) : rc;
-		wipe(&pair, sizeof pair);
-		rc = rc == 0 ? keyfile_load_x25519_public(dir, name, public, e) : rc;
-		rc = rc == 0 ? keyfile_x25519_fingerprint(public, two) : rc;
-	} else {
-		rc = keyfile_load_private(dir, name, &private, e);
-		rc = rc == 0 ? keyfile_fingerprint(&private.public, one) : rc;
-		wipe(&private, sizeof private);
-		rc = rc == 0 ? keyfile_load_public(dir, name, &rsa, e) : rc;
-		rc = rc == 0 ? keyfile_fingerprint(&rsa, two) : rc;
-	}
+	rc = rc == 0 ? keyfile_fingerprint(&private.public, one) : rc;
+	wipe(&private, sizeof private);
+	rc = rc == 0 ? keyfile_load_public(dir, name, &public, e) : rc;
+	rc = rc == 0 ? keyfile_fingerprint(&public, two) : rc;
 	*same = strcmp(one, two) == 0;
 	return rc;
 }
 
-static void check_private(const struct folder *f, const char *name, enum keyfile_kind kind)
+static int halves_x25519(int dir, const char *name, bool *same, struct err *e)
+{
+	struct x25519_pair pair;
+	uint8_t public[X25519_BYTES];
+	int rc = keyfile_load_x25519_private(dir, name, &pair, e);
+
+	rc = rc == 0 ? keyfile_load_x25519_public(dir, name, public, e) : rc;
+	*same = rc == 0 && ct_eq(pair.public, public, sizeof public);
+	wipe(&pair, sizeof pair);
+	return rc;
+}
+
+static int halves_p256(int dir, const char *name, bool *same, struct err *e)
+{
+	struct p256_pair pair;
+	uint8_t public[P256_PUBLIC];
+	int rc = keyfile_load_p256_private(dir, name, &pair, e);
+
+	rc = rc == 0 ? keyfile_load_p256_public(dir, name, public, e) : rc;
+	*same = rc == 0 && ct_eq(pair.public, public, sizeof public);
+	wipe(&pair, sizeof pair);
+	return rc;
+}
+
+static int public_rsa(int dir, const char *name, struct err *e)
+{
+	struct rsa_public public;
+
+	return keyfile_load_public(dir, name, &public, e);
+}
+
+static int public_x25519(int dir, const char *name, struct err *e)
+{
+	uint8_t public[X25519_BYTES];
+
+	return keyfile_load_x25519_public(dir, name, public, e);
+}
+
+static int public_p256(int dir, const char *name, struct err *e)
+{
+	uint8_t public[P256_PUBLIC];
+
+	return keyfile_load_p256_public(dir, name, public, e);
+}
+
+/* The one whose names are ends of the others' names is last. */
+static const struct kind {
+	const char *infix, *private_end, *public_end;
+	/* Do both halves belong together? 0 with *same, or -1: one of them is not sound. */
+	int (*halves)(int dir, const char *name, bool *same, struct err *e);
+	int (*public)(int dir, const char *name, struct err *e);
+} kinds[] = {
+	{"_x25519", "_x25519_private.pem", "_x25519_public.pem", halves_x25519, public_x25519},
+	{"_p256", "_p256_private.pem", "_p256_public.pem", halves_p256, public_p256},
+	{"", "_private.pem", "_public.pem", halves_rsa, public_rsa},
+};
+
+static void check_private(const struct folder *f, const char *name, const struct kind *kind)
 {
 	char text[ERR_TEXT_MAX];
 	struct err why = {0};
 	bool same;
 
-	if (compare_halves(f->dir, name, kind, &same, &why) != 0) {
+	if (kind->halves(f->dir, name, &same, &why) != 0) {
 		/* the public half alone may be kept elsewhere; what is wrong with it is told by its
 		 * own name */
 		if (strstr(why.text, "_private.pem") != NULL) {
@@ -52,19 +96,16 @@ static void check_private(const struct folder *f, const char *name, enum keyfile
 	} else if (!same) {
 		(void)snprintf(text, sizeof text,
 			"%s%s_private.pem and its _public.pem are halves of two pairs", name,
-			kind == KEYFILE_X25519 ? "_x25519" : "");
+			kind->infix);
 		f->found(f->arg, NULL, false, text);
 	}
 }
 
-static void check_public(const struct folder *f, const char *name, enum keyfile_kind kind)
+static void check_public(const struct folder *f, const char *name, const struct kind *kind)
 {
-	uint8_t public[X25519_BYTES];
-	struct rsa_public rsa;
 	struct err why = {0};
 
-	if ((kind == KEYFILE_X25519 ? keyfile_load_x25519_public(f->dir, name, public, &why)
-				    : keyfile_load_public(f->dir, name, &rsa, &why)) != 0) {
+	if (kind->public(f->dir, name, &why) != 0) {
 		f->found(f->arg, NULL, false, why.text);
 	}
 }
@@ -87,13 +128,14 @@ void check_key(int dir, const char *name, mailbox_finding *found, void *arg)
 	const struct folder here = {.dir = dir, .found = found, .arg = arg}, *f = &here;
 	char owner[USER_NAME_MAX + 1];
 
-	if (ends(name, "_x25519_private.pem", owner, sizeof owner)) {
-		check_private(f, owner, KEYFILE_X25519);
-	} else if (ends(name, "_x25519_public.pem", owner, sizeof owner)) {
-		check_public(f, owner, KEYFILE_X25519);
-	} else if (ends(name, "_private.pem", owner, sizeof owner)) {
-		check_private(f, owner, KEYFILE_RSA);
-	} else if (ends(name, "_public.pem", owner, sizeof owner)) {
-		check_public(f, owner, KEYFILE_RSA);
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (ends(name, kinds[i].private_end, owner, sizeof owner)) {
+			check_private(f, owner, &kinds[i]);
+			return;
+		}
+		if (ends(name, kinds[i].public_end, owner, sizeof owner)) {
+			check_public(f, owner, &kinds[i]);
+			return;
+		}
 	}
 }

@@ -336,4 +336,5 @@ void cli_protect(void)
 	json_set_alloc_funcs(
 		secret_malloc, secret_free); /* passwords stand in it, here and there */
 	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGXFSZ, &ignore, NULL); /* a write beyond ulimit -f fails instead */
 }

@@ -90,7 +90,7 @@ int cli_print_json_line(json_t *value, struct err *e);
 /* --- the process --- */
 
 /* Before secrets come into memory: no core files, no debugger of the same user; stdio that the
- * caller closed stays unusable, and its numbers taken; SIGPIPE ignored. */
+ * caller closed stays unusable, and its numbers taken; SIGPIPE and SIGXFSZ ignored. */
 void cli_protect(void);
 
 #endif

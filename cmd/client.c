@@ -5,18 +5,27 @@
 #include "account.h"
 #include "choice.h"
 #include "content.h"
+#include "inbox_open.h"
 #include "rows.h"
+#include "sealing.h"
 
 static const char help[] =
-	"usage: smtp361 client [-s HOST[:PORT]] [-u USER] [-k DIR]\n"
+	"usage: smtp361 client [-s HOST[:PORT]] [-u USER] [-k DIR] [--require-sealed]\n"
 	"\n"
 	"Log in and work by menu: send, list, view, quit. What no option or environment\n"
-	"variable tells is asked for.\n"
-	"\n" ACCOUNT_HELP;
+	"variable tells is asked for. Sealed messages are opened; where the configuration\n"
+	"says \"seal\", what is sent is sealed.\n"
+	"\n"
+	"      --require-sealed       what is not sealed, or signed by no pinned key, is marked\n"
+	"                             in the list and not shown; \"require-sealed\": true in\n"
+	"                             the configuration says the same\n" ACCOUNT_HELP;
 
 struct dialogue {
 	struct account account;
+	const struct cli *cli;
 	struct mail_client *client;
+	struct sealing sealing;
+	struct reading reading;
 	struct buf line; /* the last answer without its line end; a NUL follows it */
 	bool ended;      /* no more answers will come */
 };
@@ -84,6 +93,7 @@ static void print_line(const char *text)
 struct letter {
 	struct buf to, title;
 	struct content content;
+	struct held sealed;
 };
 
 static uint64_t most_chars(const struct dialogue *d)
@@ -124,8 +134,39 @@ static int ask_letter(struct dialogue *d, struct letter *l, struct err *e)
 	return ask_content(d, l, e);
 }
 
+/* 0, or -1 and nothing was sent. */
+static int seal_letter(struct dialogue *d, struct letter *l, struct mail_letter *letter,
+	struct held_reader *reader, struct err *e)
+{
+	const char *to;
+	struct sealing_letter inside = {
+		.title = letter->title, .content = &l->content, .id = letter->id};
+	struct buf names = {0};
+
+	if (sealing_names(&names, letter->to, e) != 0) {
+		buf_free(&names);
+		return -1;
+	}
+	buf_free(&l->to);
+	l->to = names;
+	letter->to = inside.to = to = (const char *)l->to.p;
+	if ((!sealing_knows(&d->sealing, to) &&
+		    sealing_learn(&d->sealing, d->client, to, e) != 0) ||
+		sealing_seal(&d->sealing, &l->sealed, &inside, e) != 0) {
+		return -1;
+	}
+	*reader = (struct held_reader){.held = &l->sealed};
+	letter->title = SEALED_TITLE;
+	letter->bytes = letter->chars = l->sealed.bytes; /* it is ASCII */
+	letter->source = held_read;
+	letter->arg = reader;
+	return 0;
+}
+
 static int send_letter(struct dialogue *d, struct letter *l, struct err *e)
 {
+	bool seals = d->account.seal != ACCOUNT_CLEAR;
+	struct held_reader reader;
 	struct mail_letter letter = {.to = (const char *)l->to.p,
 		.title = (const char *)l->title.p,
 		.bytes = l->content.bytes,
@@ -134,18 +175,26 @@ static int send_letter(struct dialogue *d, struct letter *l, struct err *e)
 		.arg = &l->content};
 	struct mail_stored stored;
 
+	int rc;
+
 	if (random_bytes(letter.id, sizeof letter.id, e) != 0 ||
-		d->client->ops->post(d->client, &letter, e) != 0) {
+		(seals && seal_letter(d, l, &letter, &reader, e) != 0)) {
 		return -1;
 	}
-	return d->client->ops->acknowledge(d->client, &stored, e);
+	rc = d->client->ops->post(d->client, &letter, e);
+	rc = rc == 0 ? d->client->ops->acknowledge(d->client, &stored, e) : rc;
+	if (rc != 0 && seals && d->client->alive) {
+		struct err why; /* the one that counts is e */
+		(void)sealing_refused(&d->sealing, letter.id, &why);
+	}
+	return rc;
 }
 
 /* What the person typed is judged before the server hears of it: a slip costs nothing but the menu.
  */
 static int do_send(struct dialogue *d, struct err *e)
 {
-	struct letter l = {0};
+	struct letter l = {.sealed = HELD_EMPTY};
 	int rc = ask_letter(d, &l, e);
 
 	if (rc == 0) {
@@ -161,6 +210,7 @@ static int do_send(struct dialogue *d, struct err *e)
 	buf_free(&l.to);
 	buf_free(&l.title);
 	content_close(&l.content);
+	held_free(&l.sealed);
 	return rc;
 }
 
@@ -170,7 +220,7 @@ static int print_row(void *arg, const struct mail_row *row, struct err *e)
 {
 	(void)arg;
 	(void)e;
-	rows_print(row);
+	rows_print(row, NULL, NULL);
 	return 0;
 }
 
@@ -184,10 +234,50 @@ static int go_on(const struct dialogue *d, int rc, const struct err *e)
 	return rc;
 }
 
+static int keep_row(void *arg, const struct mail_row *row, struct err *e)
+{
+	return inbox_open_keep(arg, row, e);
+}
+
+static int print_opened(void *arg, const struct mail_row *listed, const struct opened *o,
+	const char *mark, const char *word, struct err *e)
+{
+	struct mail_row row = *listed;
+	char title[8 * MESSAGE_TITLE_CHARS + 1];
+
+	(void)arg;
+	(void)e;
+	if (o != NULL && !o->false_word) {
+		(void)escape_text(title, sizeof title, o->head.title.p, o->head.title.n, false);
+		row.title = message_text(title);
+		row.id.n = 0; /* a title that is escaped */
+	}
+	rows_print(&row, mark, word);
+	return 0;
+}
+
+/* Where mail must be sealed: what each of them is stands ahead of its title. */
+static int list_opened(struct dialogue *d, const struct mail_query *all, struct err *e)
+{
+	struct inbox_open rows;
+	int rc;
+
+	inbox_open_begin(&rows, &d->account, d->cli);
+	rows.reading.required = true;
+	(void)puts(ROWS_HEAD_MARKED);
+	rc = d->client->ops->list(d->client, all, keep_row, &rows, NULL, e);
+	rc = rc == 0 ? inbox_open_all(&rows, d->client, print_opened, d, e) : rc;
+	inbox_open_end(&rows);
+	return go_on(d, rc, e);
+}
+
 static int do_list(struct dialogue *d, struct err *e)
 {
 	const struct mail_query all = {0};
 
+	if (d->account.require_sealed) {
+		return list_opened(d, &all, e);
+	}
 	(void)puts(ROWS_HEAD);
 	return go_on(d, d->client->ops->list(d->client, &all, print_row, NULL, NULL, e), e);
 }
@@ -206,9 +296,23 @@ static int put_content(void *arg, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
+/* Who signed it, and what is wrong, is told above it. */
+static int show_sealed(struct dialogue *d, struct err *e)
+{
+	const struct opened *o = &d->reading.opened;
+	char text[OPENING_TEXT_MAX];
+
+	opening_describe(o, text);
+	print_line(text);
+	for (size_t i = 0; i < o->faults_n; i++) {
+		print_line(o->faults[i]);
+	}
+	return o->false_word ? err_set(e, EX_DATAERR, "The message is not shown")
+			     : reading_hand_out(&d->reading, e);
+}
+
 static int do_view(struct dialogue *d, struct err *e)
 {
-	const struct mail_taker taker = {.head = put_head, .content = put_content};
 	struct mail_choice choice;
 	int rc;
 
@@ -224,7 +328,14 @@ static int do_view(struct dialogue *d, struct err *e)
 		return 0;
 	}
 	choice.as_listed = true;
-	rc = d->client->ops->read(d->client, &choice, &taker, e);
+	d->reading.required = d->account.require_sealed;
+	rc = reading_get(&d->reading, d->client, &choice, e);
+	if (rc == 0 && d->reading.withheld) {
+		rc = err_set(e, EX_DATAERR, "The message is not sealed, and is not shown");
+	}
+	if (rc == 0 && d->reading.is_sealed) {
+		rc = show_sealed(d, e);
+	}
 	if (rc == 0) {
 		(void)puts("");
 	}
@@ -310,7 +421,9 @@ static int talk(struct dialogue *d, struct err *e)
 APPLET_MAIN(client)
 {
 	static struct dialogue d;
-	const struct cli_option options[] = {ACCOUNT_OPTIONS(&d.account)};
+	const struct mail_taker taker = {.head = put_head, .content = put_content};
+	const struct cli_option options[] = {ACCOUNT_OPTIONS(&d.account),
+		{0, "require-sealed", CLI_FLAG, &d.account.require_sealed}};
 	struct cli c = {.applet = "client",
 		.help = help,
 		.options = options,
@@ -326,6 +439,9 @@ APPLET_MAIN(client)
 	}
 	cli_protect();
 	d.account.applet = c.applet;
+	d.cli = &c;
+	sealing_begin(&d.sealing, &d.account);
+	reading_begin(&d.reading, &d.account, &c, &taker);
 	/* the password is read past stdio: nothing of it may wait in a buffer */
 	(void)setvbuf(stdin, NULL, _IONBF, 0);
 	rc = talk(&d, &e);
@@ -337,6 +453,8 @@ APPLET_MAIN(client)
 	if (d.client != NULL) {
 		d.client->ops->end(d.client);
 	}
+	sealing_end(&d.sealing);
+	reading_end(&d.reading);
 	account_free(&d.account);
 	buf_free(&d.line);
 	return cli_finish(&c, rc);

@@ -42,29 +42,15 @@ static int check_limit(uint64_t chars, uint64_t max, const char *path, struct er
 				      (unsigned long long)max);
 }
 
-int content_temporary(char path[static CONTENT_PATH_MAX])
-{
-	const char *tmp = getenv("TMPDIR");
-
-	(void)snprintf(path, CONTENT_PATH_MAX, "%s/smtp361-XXXXXX", tmp == NULL ? "/tmp" : tmp);
-	return mkostemp(path, O_CLOEXEC);
-}
-
-/* What of a stream was read before it was known to be large goes to a file without a name. */
+/* What of a stream was read before it was known to be large goes to a file. */
 static int spill(struct content_part *p, struct err *e)
 {
-	char path[CONTENT_PATH_MAX];
-
-	if (p->fd < 0) {
-		p->fd = content_temporary(path);
-		if (p->fd >= 0) {
-			(void)unlink(path); /* nobody else finds it, whatever happens to us */
-		}
+	p->spill = p->spill == NULL ? spill_new(e) : p->spill;
+	if (p->spill == NULL || spill_put(p->spill, p->memory.p, p->memory.n, e) != 0) {
+		return -1;
 	}
-	if (p->fd < 0 || file_write_all(p->fd, p->memory.p, p->memory.n) != 0) {
-		return err_sys(e, EX_TEMPFAIL, "cannot keep the content in a temporary file");
-	}
-	p->kind = CONTENT_FILE;
+	p->kind = CONTENT_SPILLED;
+	wipe(p->memory.p, p->memory.n);
 	p->memory.n = 0;
 	return 0;
 }
@@ -101,7 +87,7 @@ static int look_through(struct content_part *p, int fd, bool keep, const char *p
 	if (n > 0) {
 		return -1;
 	}
-	return keep && p->kind == CONTENT_FILE ? spill(p, e) : 0;
+	return keep && p->kind == CONTENT_SPILLED ? spill(p, e) : 0;
 }
 
 int content_open(struct content *c, const char *path, uint64_t max_chars, struct err *e)
@@ -152,6 +138,7 @@ void content_close(struct content *c)
 		if (c->parts[i].fd >= 0) {
 			(void)close(c->parts[i].fd);
 		}
+		spill_free(c->parts[i].spill);
 		buf_free(&c->parts[i].memory);
 	}
 	c->n = c->current = 0; /* the parts are filled anew: most of them were never touched */
@@ -227,6 +214,9 @@ static int read_part(struct content_part *p, uint8_t *out, size_t cap, size_t *n
 		return read_base64(p, out, k, n, e);
 	}
 	*n = k;
+	if (p->kind == CONTENT_SPILLED && spill_read(p->spill, out, k, p->at, n, e) != 0) {
+		return -1;
+	}
 	if (p->kind == CONTENT_FILE && read_at(p->fd, out, k, p->at, n, e) != 0) {
 		return -1;
 	}
@@ -253,6 +243,14 @@ int content_read(void *arg, void *out, size_t cap, size_t *n, struct err *e)
 		}
 	}
 	return 0;
+}
+
+void content_rewind(struct content *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		c->parts[i].at = 0;
+	}
+	c->current = 0;
 }
 
 /* --- attachments --- */

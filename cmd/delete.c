@@ -1,4 +1,10 @@
 /* delete: remove messages from your mailbox. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "../crypto/file.h"
+#include "../store/copies.h"
 #include "account.h"
 #include "choice.h"
 
@@ -70,9 +76,54 @@ static int find_ids(struct mail_client *c, struct found *f, struct err *e)
 	return 0;
 }
 
+/* NAME_chat, which is not there where no sealed message was ever opened. 1, 0 when it is not, or
+ * -1. */
+static int open_counts(const struct account *a, int *dir, struct err *e)
+{
+	char folder[USER_NAME_MAX + 8];
+	int keys = open(a->keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC), why;
+
+	(void)snprintf(folder, sizeof folder, "%s_chat", a->user);
+	*dir = keys < 0 ? -1
+			: openat(keys, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	why = errno;
+	if (keys >= 0) {
+		(void)close(keys);
+	}
+	if (*dir >= 0) {
+		return 1;
+	}
+	errno = why;
+	return why == ENOENT ? 0
+			     : err_sys(e, file_errno_code(EX_NOINPUT), "cannot open the folder %s",
+				       folder);
+}
+
+/* The first n are gone: if one of them comes again, `read` tells (store/copies.h). 0 or -1. */
+static int remember(const struct account *a, const struct found *f, size_t n, struct err *e)
+{
+	uint8_t(*ids)[COPIES_ID];
+	int dir, rc = n == 0 ? 0 : open_counts(a, &dir, e);
+
+	if (rc <= 0) {
+		return rc;
+	}
+	ids = calloc(n, sizeof *ids);
+	rc = ids == NULL ? err_set(e, EX_TEMPFAIL, "out of memory") : 0;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = hex_decode(ids[i], COPIES_ID, f->ids[i], MAIL_ID_TEXT);
+	}
+	rc = rc == 0 ? copies_deleted(dir, (const uint8_t(*)[COPIES_ID])ids, n, e) : rc;
+	free(ids);
+	(void)close(dir);
+	return rc;
+}
+
 static int delete_all(struct account *a, struct found *f, struct err *e)
 {
 	struct mail_client *c;
+	struct err why;
+	size_t gone = 0;
 	int rc = account_open(a, &c, e);
 
 	if (rc != 0) {
@@ -84,11 +135,15 @@ static int delete_all(struct account *a, struct found *f, struct err *e)
 		err_hint(e, "--enhanced can");
 	}
 	rc = rc == 0 ? find_ids(c, f, e) : rc;
-	for (size_t i = 0; rc == 0 && i < f->n; i++) {
-		rc = c->ops->remove(c, f->ids[i], e);
+	for (; rc == 0 && gone < f->n; gone += rc == 0 ? 1 : 0) {
+		rc = c->ops->remove(c, f->ids[gone], e);
 	}
 	c->ops->quit(c);
 	c->ops->end(c);
+	if (remember(a, f, gone, &why) != 0) { /* the first fault is the one that is told */
+		*e = rc == 0 ? why : *e;
+		rc = -1;
+	}
 	return rc;
 }
 

@@ -64,7 +64,7 @@ static bool is_empty(const char *path)
 }
 
 int content_from_editor(
-	struct content *c, uint64_t max_chars, char kept[static CONTENT_PATH_MAX], struct err *e)
+	struct content *c, uint64_t max_chars, char kept[static FILE_PATH_MAX], struct err *e)
 {
 	const char *editor = getenv("VISUAL");
 	int fd, rc;
@@ -74,7 +74,7 @@ int content_from_editor(
 		err_set(e, EX_USAGE, "no content is given");
 		return err_hint(e, "name a file, pipe it in, or set $EDITOR");
 	}
-	fd = content_temporary(kept);
+	fd = file_temporary(kept);
 	if (fd < 0) {
 		err_sys(e, EX_CANTCREAT, "cannot create %s", kept);
 		kept[0] = '\0';

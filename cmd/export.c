@@ -6,6 +6,7 @@
 
 #include "../crypto/file.h"
 #include "archive.h"
+#include "at_rest.h"
 #include "cli.h"
 #include "export_out.h"
 #include "progress.h"
@@ -28,7 +29,7 @@ static const char help[] =
 	"      --force             replace an mbox that exists\n"
 	"      --domain DOMAIN     what stands behind the @ of users (smtp361.invalid)\n"
 	"      --json              print the result as JSON\n"
-	"  -d, --dir DIR           the server's folder (.)\n";
+	"  -d, --dir DIR           the server's folder (.)\n" AT_REST_HELP;
 
 struct job {
 	struct cli *cli;
@@ -36,6 +37,7 @@ struct job {
 	bool all, mbox, maildir, force, json;
 	const char *out;
 	bool to_stdout, several;
+	struct at_rest at_rest;
 	struct mailbox *box;
 	struct export_out *to; /* of the user in hand */
 	const char *user;
@@ -212,10 +214,9 @@ static int visit_user(void *arg, const struct users_row *row)
 	const struct all *a = arg;
 
 	/* an account may have no mailbox yet: the server makes it */
-	if (faccessat(a->dir, row->name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
-		return 0;
-	}
-	return export_user(a->j, row->name, a->e);
+	return at_rest_has_mailbox(&a->j->at_rest, a->dir, row->name)
+		       ? export_user(a->j, row->name, a->e)
+		       : 0;
 }
 
 static int export_users(struct job *j, int dir, char *const *names, size_t n, struct err *e)
@@ -225,7 +226,7 @@ static int export_users(struct job *j, int dir, char *const *names, size_t n, st
 	int rc = 0;
 
 	if (j->all) {
-		if (users_load_files(dir, &users, e) != 0) {
+		if (at_rest_users(&j->at_rest, dir, &users, e) != 0) {
 			return -1;
 		}
 		rc = users_each(users, visit_user, &a);
@@ -233,8 +234,7 @@ static int export_users(struct job *j, int dir, char *const *names, size_t n, st
 		return rc;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (!user_name_valid(names[i]) ||
-			faccessat(dir, names[i], F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+		if (!at_rest_has_mailbox(&j->at_rest, dir, names[i])) {
 			return err_set(e, EX_NOUSER, "no such mailbox: %.64s", names[i]);
 		}
 	}
@@ -260,7 +260,8 @@ static int run(struct job *j, struct err *e)
 		(void)close(dir);
 		return rc;
 	}
-	rc = mailbox_files_open(dir, mail_describe, MAILBOX_BESIDE, &j->box, e);
+	rc = at_rest_open(&j->at_rest, dir, j->dir_name, e);
+	rc = rc == 0 ? at_rest_mailboxes(&j->at_rest, dir, MAILBOX_BESIDE, &j->box, e) : rc;
 	if (rc == 0) {
 		/* without a server this is the keeper; what cannot be completed is still listed */
 		if (j->box->ops->recover(j->box, &why) != 0) {
@@ -275,6 +276,7 @@ static int run(struct job *j, struct err *e)
 			json_decref(j->array);
 		}
 	}
+	at_rest_end(&j->at_rest);
 	(void)close(dir);
 	return rc;
 }
@@ -285,7 +287,8 @@ APPLET_MAIN(export)
 	const struct cli_option options[] = {{'d', "dir", CLI_TEXT, &j.dir_name},
 		{0, "all", CLI_FLAG, &j.all}, {0, "mbox", CLI_FLAG, &j.mbox},
 		{0, "maildir", CLI_FLAG, &j.maildir}, {0, "force", CLI_FLAG, &j.force},
-		{0, "domain", CLI_TEXT, &j.domain}, {0, "json", CLI_FLAG, &j.json}};
+		{0, "domain", CLI_TEXT, &j.domain}, {0, "json", CLI_FLAG, &j.json},
+		AT_REST_OPTIONS(&j.at_rest)};
 	struct cli c = {.applet = "export",
 		.help = help,
 		.options = options,

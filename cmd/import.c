@@ -7,6 +7,7 @@
 #include "../crypto/file.h"
 #include "../proto/enhanced.h"
 #include "archive.h"
+#include "at_rest.h"
 #include "cli.h"
 #include "ids.h"
 #include "import_from.h"
@@ -33,7 +34,7 @@ static const char help[] =
 	"      --format FORMAT     mboxrd, mboxo, mboxcl or mboxcl2; else it is found out\n"
 	"      --max-chars N       refuse larger messages (64000000)\n"
 	"      --json              print the result as JSON\n"
-	"  -d, --dir DIR           the server's folder (.)\n";
+	"  -d, --dir DIR           the server's folder (.)\n" AT_REST_HELP;
 
 /* Two imports at once could both find that a message is not there. */
 #define LOCK_FILE ".import"
@@ -45,6 +46,7 @@ struct job {
 	bool foreign, json;
 	unsigned max_chars;
 	enum mbox_kind kind;
+	struct at_rest at_rest;
 	struct mailbox *box;
 	struct users *users;
 	struct progress progress;
@@ -141,7 +143,7 @@ static int deliver(
 		rc = err_set(e, EX_TEMPFAIL, "out of memory");
 	}
 	rc = rc == 0 ? j->box->ops->begin(j->box, head.n, &d.draft, e) : rc;
-	rc = rc == 0 ? archive_spool_each(&j->read.content, append, &d, e) : rc;
+	rc = rc == 0 ? held_each(&j->read.content, append, &d, e) : rc;
 	delivery.head = head.p;
 	rc = rc == 0 ? j->box->ops->deliver(d.draft, &delivery, &again, e) : rc;
 	j->box->ops->discard(d.draft);
@@ -317,13 +319,13 @@ static int open_and_import(struct job *j, int dir, struct err *e)
 {
 	int rc;
 
-	if (users_load_files(dir, &j->users, e) != 0) {
+	if (at_rest_users(&j->at_rest, dir, &j->users, e) != 0) {
 		return -1;
 	}
 	if (j->to != NULL && !users_known(j->users, j->to)) {
 		rc = err_set(e, EX_NOUSER, "no such user: %.64s", j->to);
 	} else {
-		rc = mailbox_files_open(dir, mail_describe, MAILBOX_BESIDE, &j->box, e);
+		rc = at_rest_mailboxes(&j->at_rest, dir, MAILBOX_BESIDE, &j->box, e);
 	}
 	if (rc == 0) {
 		/* without a server this is the keeper */
@@ -344,7 +346,9 @@ static int run(struct job *j, struct err *e)
 	}
 	held = lock(dir, e);
 	if (held >= 0) {
-		rc = open_and_import(j, dir, e);
+		rc = at_rest_open(&j->at_rest, dir, j->dir_name, e);
+		rc = rc == 0 ? open_and_import(j, dir, e) : rc;
+		at_rest_end(&j->at_rest);
 		(void)close(held);
 	}
 	(void)close(dir);
@@ -375,7 +379,7 @@ APPLET_MAIN(import)
 		{0, "to", CLI_TEXT, &j.to}, {0, "domain", CLI_LIST, &j.domains},
 		{0, "from", CLI_TEXT, &j.from}, {0, "foreign", CLI_FLAG, &j.foreign},
 		{0, "format", CLI_TEXT, &j.format}, {0, "max-chars", CLI_NUMBER, &j.max_chars},
-		{0, "json", CLI_FLAG, &j.json}};
+		{0, "json", CLI_FLAG, &j.json}, AT_REST_OPTIONS(&j.at_rest)};
 	struct cli c = {.applet = "import",
 		.help = help,
 		.options = options,

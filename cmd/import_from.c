@@ -106,16 +106,14 @@ static int take_mbox(struct input *in, struct err *e)
 /* A stream, into a file that can be read at any place. */
 static int spool(struct input *in, struct err *e)
 {
-	char path[CONTENT_PATH_MAX];
 	uint8_t *piece = malloc(PIECE);
-	int fd = piece == NULL ? -1 : content_temporary(path), rc = 0;
+	int fd = piece == NULL ? -1 : file_nameless(-1), rc = 0;
 	ssize_t k = 1;
 
 	if (fd < 0) {
 		free(piece);
 		return err_sys(e, EX_TEMPFAIL, "cannot make a temporary file");
 	}
-	(void)unlink(path);
 	while (rc == 0 && k != 0) {
 		k = archive_interrupted() ? 0 : read(in->fd, piece, PIECE);
 		if (k < 0 && errno != EINTR) {

@@ -9,7 +9,7 @@
 #include "../crypto/file.h"
 #include "../crypto/secret.h"
 #include "../keys/keyfile.h"
-#include "../proto/enhanced_client.h"
+#include "../proto/enhanced_members.h"
 #include "account.h"
 #include "invitation.h"
 
@@ -18,8 +18,9 @@ static const char help[] =
 	"\n"
 	"Accept an invitation (the line that `smtp361 user invite` printed), from FILE, stdin,\n"
 	"or as you paste it: make a key pair, enrol it with the server, and write the\n"
-	"configuration, so that `smtp361 send --to NAME` and all others need no options. A pair\n"
-	"that is there already is used.\n"
+	"configuration, so that `smtp361 send --to NAME` and all others need no options; and a\n"
+	"pair that signs, whose public half is shown to all members. Pairs that are there\n"
+	"already are used.\n"
 	"\n"
 	"  -k, --keys DIR    where the keys go ($XDG_CONFIG_HOME/smtp361)\n"
 	"      --force       replace a configuration, and a server's key, that is there\n"
@@ -31,7 +32,8 @@ struct job {
 	struct account account; /* for -v */
 	const char *keys;
 	bool force, new_key;
-	bool old_key; /* the pair was there before */
+	bool old_key;             /* the pair was there before */
+	struct p256_pair signing; /* secret */
 	struct invitation invitation;
 	char config[ACCOUNT_PATH_MAX];
 	char folder[ACCOUNT_PATH_MAX]; /* of the keys, from the root */
@@ -129,7 +131,22 @@ static int pin_server(struct job *j, int dir, struct err *e)
 	return keyfile_save_x25519_public(dir, "server", j->invitation.key, e);
 }
 
-/* This user's pair: as an earlier try left it, or made; replace: another one in any case. */
+/* This user's pair that signs: as it is there, or made. */
+static int make_signing(struct job *j, int dir, struct err *e)
+{
+	uint8_t public[P256_PUBLIC];
+	enum keyfile_made made;
+	enum keyfile_state state;
+	int rc = keyfile_look(dir, j->invitation.user, KEYFILE_P256, &state, e);
+
+	if (rc == 0 && state != KEYFILE_WHOLE) {
+		rc = keyfile_generate_p256(dir, j->invitation.user, false, &made, public, e);
+	}
+	return rc == 0 ? keyfile_load_p256_private(dir, j->invitation.user, &j->signing, e) : rc;
+}
+
+/* This user's pairs: as an earlier try left them, or made; replace: another one for logging in, in
+ * any case. */
 static int make_keys(struct job *j, bool replace, struct x25519_pair *pair, struct err *e)
 {
 	enum keyfile_made made;
@@ -148,11 +165,24 @@ static int make_keys(struct job *j, bool replace, struct x25519_pair *pair, stru
 		rc = keyfile_generate_x25519(dir, j->invitation.user, replace, &made, public, e);
 	}
 	rc = rc == 0 ? keyfile_load_x25519_private(dir, j->invitation.user, pair, e) : rc;
+	rc = rc == 0 ? make_signing(j, dir, e) : rc;
 	(void)close(dir);
 	return rc;
 }
 
 /* --- enrolling --- */
+
+/* Others check by it what we sign. An older server has no place for it, and we are enrolled all the
+ * same: whatever is signed first publishes it, too. */
+static void publish(struct job *j, struct mail_client *c, const struct x25519_pair *pair)
+{
+	const struct cli me = {.applet = j->account.applet};
+	struct err why;
+
+	if (enhanced_members_publish(c, j->invitation.user, pair->public, &j->signing, &why) != 0) {
+		cli_note(&me, "the server did not take your signing key yet: %s", why.text);
+	}
+}
 
 static int try_to_enrol(struct job *j, const struct x25519_pair *pair, struct err *e)
 {
@@ -175,6 +205,7 @@ static int try_to_enrol(struct job *j, const struct x25519_pair *pair, struct er
 	}
 	rc = enhanced_client_welcome(c, &asks, e);
 	if (rc == 0) {
+		publish(j, c, pair);
 		c->ops->quit(c);
 	} else if (asks) {
 		rc = 0; /* only who holds the registered key is asked: it was enrolled before */
@@ -285,6 +316,7 @@ static int run(struct job *j, const char *file, struct err *e)
 		rc = tell(j, &pair, e);
 	}
 	wipe(&pair, sizeof pair);
+	wipe(&j->signing, sizeof j->signing);
 	wipe(&j->invitation, sizeof j->invitation);
 	return rc;
 }

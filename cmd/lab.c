@@ -1,4 +1,4 @@
-/* lab: every attack against both protocols, by itself, on loopback. */
+/* lab: every attack against both protocols, and against SMTP, by itself, on loopback. */
 #include <sys/ioctl.h>
 
 #include "lab.h"
@@ -9,21 +9,25 @@ static const char help[] =
 	"\n"
 	"Set up a server, clients and keys in a private folder, run each attack of\n"
 	"`smtp361 mitm` against the classic and the enhanced protocol, and print what the\n"
-	"attacker got. Everything stays on loopback. Exit 0 only when every attack on the\n"
-	"enhanced protocol fails, and every one that should work on the classic one does.\n"
+	"attacker got; and those on SMTP against a permissive set-up and against `sendmail`\n"
+	"and `serve` as they are; and those on file transfer against its founding wire and\n"
+	"noise. And a server lies to its members (lying-server): about plain mail, and about\n"
+	"sealed mail and chat. Everything stays on loopback. Exit 0 only when every attack on\n"
+	"the enhanced protocol, on the defaults, on noise, and on sealed mail and chat fails,\n"
+	"and every one that should work on the others does.\n"
 	"\n"
 	"      --json           print the rows as JSON\n"
 	"      --html FILE      write one page with the table, and two diagrams for each attack\n"
 	"      --dialect NAME   of the classic protocol: spec, or python\n"
 	"  -d, --dir DIR        make the folder here, and keep it: keys, mailboxes, logs\n";
 
-enum { ROWS_MAX = 64, WIDTH = 100, WIDTH_MIN = 60 };
+#define LYING_SERVER "lying-server" /* all of lab_lies */
 
-static const char *const wires[] = {"classic", "enhanced"};
+enum { ROWS_MAX = 64, WIDTH = 100, WIDTH_MIN = 60 };
 
 /* --- running --- */
 
-/* As it should be: never on the enhanced protocol; on the classic one as the table says. */
+/* As it should be: never in the second column; in the first one as the table says. */
 static bool is_expected(const struct lab_row *row, const struct classic_dialect *dialect)
 {
 	const struct mitm_attack *a = row->attack;
@@ -38,7 +42,8 @@ static int run_row(struct lab_stage *st, struct lab_row *row, struct err *e)
 {
 	for (int wire = 0; wire < 2; wire++) {
 		if (lab_play(st, row->attack, wire == 1, &row->runs[wire], e) != 0) {
-			return err_prefix(e, "%s, %s", row->attack->name, wires[wire]);
+			return err_prefix(
+				e, "%s, %s", row->attack->name, lab_wire(row->attack, wire == 1));
 		}
 	}
 	row->as_expected = is_expected(row, st->dialect);
@@ -103,12 +108,14 @@ static const char *print_cell(const char *text, size_t n, size_t pad)
 
 static void print_row(const struct lab_row *row, size_t n)
 {
-	char cells[2][LAB_TEXT + 16];
+	char cells[2][LAB_TEXT + 100];
 	const char *rest[2];
 
 	for (int wire = 0; wire < 2; wire++) {
-		(void)snprintf(cells[wire], sizeof cells[wire], "%s: %s", verdict(row, wire),
-			row->runs[wire].effect);
+		const char *setup = lab_setup(row->attack, wire == 1);
+		(void)snprintf(cells[wire], sizeof cells[wire], "%s%s%s%s: %s", verdict(row, wire),
+			setup == NULL ? "" : " (", setup == NULL ? "" : setup,
+			setup == NULL ? "" : ")", row->runs[wire].effect);
 		rest[wire] = cells[wire];
 	}
 	for (bool first = true; first || rest[0][0] != '\0' || rest[1][0] != '\0'; first = false) {
@@ -123,19 +130,53 @@ static void print_row(const struct lab_row *row, size_t n)
 	}
 }
 
+/* Those of one group under a heading of their own. How many there were. */
+static size_t print_group(const struct lab_row *rows, size_t n, enum lab_group group)
+{
+	static const char *const all[LAB_GROUPS][2] = {{"ON CLASSIC", "ON ENHANCED"},
+		{"ON SMTP, PERMISSIVE", "ON SMTP, BY DEFAULT"},
+		{"ON FILES, AES256", "ON FILES, NOISE"},
+		{"ON PLAIN MAIL", "ON SEALED MAIL AND CHAT"}};
+	const char *const *heads = all[group];
+	size_t cell = (width() - 24) / 2, shown = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (lab_group_of(rows[i].attack) != group) {
+			continue;
+		}
+		if (shown++ == 0) {
+			(void)printf("%-15s %-6s %-*s %s\n", "ATTACK", "THREAT", (int)cell,
+				heads[0], heads[1]);
+		}
+		print_row(&rows[i], cell);
+	}
+	if (shown > 0) {
+		(void)puts("");
+	}
+	return shown;
+}
+
 static void print_table(const struct lab_row *rows, size_t n)
 {
-	size_t cell = (width() - 24) / 2, good = 0;
+	static const char *const endings[LAB_GROUPS] = {
+		"what works on the classic protocol does, nothing works on the enhanced one",
+		"what works on permissive SMTP does, nothing works on the defaults",
+		"what works on the founding file transfer does, nothing works on noise",
+		"the server reads and forges plain mail, but not sealed mail or chat"};
+	size_t shown[LAB_GROUPS], good = 0;
 
-	(void)printf(
-		"%-15s %-6s %-*s %s\n", "ATTACK", "THREAT", (int)cell, "ON CLASSIC", "ON ENHANCED");
+	for (int group = 0; group < LAB_GROUPS; group++) {
+		shown[group] = print_group(rows, n, (enum lab_group)group);
+	}
 	for (size_t i = 0; i < n; i++) {
-		print_row(&rows[i], cell);
 		good += rows[i].as_expected ? 1 : 0;
 	}
-	(void)printf("\n%zu of %zu attacks ended as they should:\n"
-		     "what works on the classic protocol does, nothing works on the enhanced one\n",
-		good, n);
+	(void)printf("%zu of %zu attacks ended as they should:\n", good, n);
+	for (int group = 0; group < LAB_GROUPS; group++) {
+		if (shown[group] > 0) {
+			(void)puts(endings[group]);
+		}
+	}
 }
 
 /* --- JSON --- */
@@ -156,12 +197,15 @@ static json_t *json_of_said(const struct lab_run *run)
 	return all;
 }
 
-static json_t *json_of_run(const struct lab_run *run)
+static json_t *json_of_run(const struct lab_run *run, const char *setup)
 {
 	json_t *o = json_object(), *exits = json_array();
 
 	(void)json_array_append_new(exits, json_integer(run->exits[0]));
 	(void)json_array_append_new(exits, json_integer(run->exits[1]));
+	if (setup != NULL) {
+		cli_json_text(o, "setup", setup, strlen(setup));
+	}
 	(void)json_object_set_new(o, "attacked", json_boolean(run->there));
 	(void)json_object_set_new(o, "won", json_boolean(run->won));
 	(void)json_object_set_new(o, "unclear", json_boolean(run->unclear));
@@ -184,7 +228,8 @@ static int print_json(const struct lab_row *rows, size_t n, struct err *e)
 		cli_json_text(o, "line", a->line, strlen(a->line));
 		(void)json_object_set_new(o, "ok", json_boolean(rows[i].as_expected));
 		for (int wire = 0; wire < 2; wire++) {
-			(void)json_object_set_new(o, wires[wire], json_of_run(&rows[i].runs[wire]));
+			(void)json_object_set_new(o, lab_wire(a, wire == 1),
+				json_of_run(&rows[i].runs[wire], lab_setup(a, wire == 1)));
 		}
 		(void)json_array_append_new(all, o);
 	}
@@ -193,28 +238,63 @@ static int print_json(const struct lab_row *rows, size_t n, struct err *e)
 
 /* --- the applet --- */
 
+static size_t add_lies(struct lab_row *rows)
+{
+	for (size_t i = 0; i < lab_lies_n; i++) {
+		rows[i].attack = &lab_lies[i];
+	}
+	return lab_lies_n;
+}
+
+static const struct mitm_attack *find_attack(const char *name)
+{
+	for (size_t i = 0; i < lab_lies_n; i++) {
+		if (strcmp(lab_lies[i].name, name) == 0) {
+			return &lab_lies[i];
+		}
+	}
+	return mitm_find(name);
+}
+
+/* All that there are. */
+static size_t all_rows(struct lab_row *rows)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < mitm_attacks_n; i++) {
+		rows[n++].attack = &mitm_attacks[i];
+	}
+	return n + add_lies(rows + n);
+}
+
 /* -1 to go on, or the exit code. */
 static int choose_rows(const struct cli *c, struct lab_row *rows, size_t *n)
 {
-	if (c->args_n > ROWS_MAX || mitm_attacks_n > ROWS_MAX) {
-		return cli_usage(c, "at most %d attacks", ROWS_MAX);
+	if (c->args_n > ROWS_MAX - lab_lies_n || mitm_attacks_n > ROWS_MAX - lab_lies_n) {
+		return cli_usage(c, "at most %zu attacks", ROWS_MAX - lab_lies_n);
+	}
+	if (c->args_n == 0) {
+		*n = all_rows(rows);
+		return -1;
 	}
 	for (size_t i = 0; i < c->args_n; i++) {
-		rows[i].attack = mitm_find(c->args[i]);
-		for (size_t k = 0; k < i; k++) {
-			if (rows[k].attack == rows[i].attack) {
+		const struct mitm_attack *a = find_attack(c->args[i]);
+		if (a == NULL && strcmp(c->args[i], LYING_SERVER) != 0) {
+			return cli_usage(c,
+				"there is no attack \"%s\"; mitm --attacks lists them, "
+				"and there is " LYING_SERVER,
+				c->args[i]);
+		}
+		*n += a == NULL ? add_lies(rows + *n) : 1;
+		if (a != NULL) {
+			rows[*n - 1].attack = a;
+		}
+		for (size_t k = 0; k + 1 < *n; k++) {
+			if (rows[k].attack == rows[*n - 1].attack) {
 				return cli_usage(c, "%s is named twice", c->args[i]);
 			}
 		}
-		if (rows[i].attack == NULL) {
-			return cli_usage(c, "there is no attack \"%s\"; mitm --attacks lists them",
-				c->args[i]);
-		}
 	}
-	for (size_t i = 0; c->args_n == 0 && i < mitm_attacks_n; i++) {
-		rows[i].attack = &mitm_attacks[i];
-	}
-	*n = c->args_n == 0 ? mitm_attacks_n : c->args_n;
 	return -1;
 }
 

@@ -26,6 +26,7 @@ size_t lab_log_count(const struct scene *s, enum lab_log what)
 		[LAB_LOG_UNOPENED] = " text=\"cannot open a Noise message",
 		[LAB_LOG_THIRD] = " text=\"message 3: cannot open a Noise message",
 		[LAB_LOG_LOW] = "the peer's public key is a low-order point",
+		[LAB_LOG_BEHIND] = " text=\"bytes stood behind STARTTLS\"",
 	};
 
 	return lab_count_in(s->st, "server.err", texts[what]);
@@ -67,8 +68,7 @@ static bool victim_could_not_open(const struct scene *s)
 	return lab_count_in(s->st, file, "cannot open a Noise message") > 0;
 }
 
-/* The indexes of bob's messages with the scene's title, oldest first; -1: the lab failed. */
-static int find_mail(struct scene *s, unsigned at[static 4])
+int lab_find_titled(struct scene *s, const char *title, unsigned at[static LAB_FOUND_MAX])
 {
 	const char *const args[] = {"inbox", "--json", NULL};
 	struct buf out = {0};
@@ -86,8 +86,8 @@ static int find_mail(struct scene *s, unsigned at[static 4])
 	}
 	json_array_foreach(rows, i, row)
 	{
-		const char *title = json_string_value(json_object_get(row, "title"));
-		if (title != NULL && strcmp(title, s->title) == 0 && n < 4) {
+		const char *its = json_string_value(json_object_get(row, "title"));
+		if (its != NULL && strcmp(its, title) == 0 && n < LAB_FOUND_MAX) {
 			at[n++] = (unsigned)json_integer_value(json_object_get(row, "index"));
 		}
 	}
@@ -121,16 +121,14 @@ static const char *left(const struct scene *s)
 	return text;
 }
 
-/* Of an attack that did not win: held, where that is proven; on classic nothing has to be. */
-static enum lab_verdict held_if(const struct scene *s, bool proven)
+enum lab_verdict lab_held_if(const struct scene *s, bool proven)
 {
 	return proven || !s->enhanced ? LAB_HELD : LAB_UNCLEAR;
 }
 
 /* --- who listens --- */
 
-/* Does a text stand in what was heard of the two? */
-static bool was_heard(const struct lab_run *run, const char *text)
+bool lab_was_heard(const struct lab_run *run, const char *text)
 {
 	char hex[2 * sizeof(LAB_CONTENT)];
 	size_t n = strlen(text) < sizeof hex / 2 ? strlen(text) : sizeof hex / 2 - 1;
@@ -147,8 +145,8 @@ static bool was_heard(const struct lab_run *run, const char *text)
 int lab_judge_eavesdrop(struct scene *s)
 {
 	bool counted = strstr(s->run->word, " 1 e-mail ") != NULL;
-	bool read = was_heard(s->run, "alice") || was_heard(s->run, "bob") ||
-		    was_heard(s->run, s->title) || was_heard(s->run, "Pay 1000");
+	bool read = lab_was_heard(s->run, "alice") || lab_was_heard(s->run, "bob") ||
+		    lab_was_heard(s->run, s->title) || lab_was_heard(s->run, "Pay 1000");
 	size_t records = 0;
 
 	for (size_t i = 0; i < s->run->said_n; i++) {
@@ -161,7 +159,7 @@ int lab_judge_eavesdrop(struct scene *s)
 			read ? "read a name or a text of theirs"
 			     : "told each step apart, and that 1 e-mail was sent");
 	}
-	return lab_tell(s, held_if(s, records > 0),
+	return lab_tell(s, lab_held_if(s, records > 0),
 		"read no name, title or text; saw the sizes and times of %zu sealed records",
 		records);
 }
@@ -219,7 +217,7 @@ int lab_judge_stolen_key(struct scene *s)
 			       : "opened what is secret: %s",
 			s->run->word);
 	}
-	return lab_tell(s, held_if(s, tried),
+	return lab_tell(s, lab_held_if(s, tried),
 		tried ? "with alice's and the server's keys, opened message 1, which is empty, and "
 			"nothing behind it"
 		      : "opened nothing: %s",
@@ -231,8 +229,8 @@ int lab_judge_stolen_key(struct scene *s)
 int lab_judge_impersonate(struct scene *s)
 {
 	bool stolen = lab_is_stolen(s->st, "alice", s->title, LAB_CONTENT);
-	unsigned at[4];
-	int n = find_mail(s, at);
+	unsigned at[LAB_FOUND_MAX];
+	int n = lab_find_titled(s, s->title, at);
 
 	if (n < 0) {
 		return -1;
@@ -243,7 +241,7 @@ int lab_judge_impersonate(struct scene *s)
 			       : "the client took it for the server (%s; bob has %s)",
 			left(s), n == 0 ? "nothing" : "it");
 	}
-	return lab_tell(s, held_if(s, s->run->exits[0] == EX_PROTOCOL && s->run->results > 0),
+	return lab_tell(s, lab_held_if(s, s->run->exits[0] == EX_PROTOCOL && s->run->results > 0),
 		"got no name and no mail: the client left (%s; bob has %s)", left(s),
 		n == 0 ? "nothing" : "it");
 }
@@ -255,7 +253,7 @@ int lab_judge_blame(struct scene *s)
 	bool known = s->run->exits[0] == EX_PROTOCOL && s->run->results > 0 &&
 		     (!login || !s->enhanced || lab_log_grew(s, LAB_LOG_THIRD, 1));
 
-	return lab_tell(s, blamed || s->run->exits[0] == 0 ? LAB_WON : held_if(s, known),
+	return lab_tell(s, blamed || s->run->exits[0] == 0 ? LAB_WON : lab_held_if(s, known),
 		blamed ? "the client was told that its password is wrong, and believed it (exit %d)"
 		: known ? "the client knows that the protocol was broken (exit %d)"
 			: "nothing shows what became of the login (exit %d)",
@@ -270,7 +268,7 @@ int lab_judge_downgrade(struct scene *s)
 	for (size_t i = 0; i < s->run->said_n; i++) {
 		fell = fell || strstr(s->run->said[i].what, "RSA") != NULL;
 	}
-	return lab_tell(s, fell ? LAB_WON : held_if(s, refused),
+	return lab_tell(s, fell ? LAB_WON : lab_held_if(s, refused),
 		fell      ? "the client fell back to the classic protocol (exit %d)"
 		: refused ? "the client failed, and said no classic byte (exit %d)"
 			  : "the client failed for another reason (exit %d)",
@@ -282,7 +280,7 @@ int lab_judge_reflect(struct scene *s)
 	bool won = s->run->wins > 0 || s->run->exits[0] == 0;
 	bool refused = s->run->exits[0] == EX_PROTOCOL && s->run->results > 0;
 
-	return lab_tell(s, won ? LAB_WON : held_if(s, refused),
+	return lab_tell(s, won ? LAB_WON : lab_held_if(s, refused),
 		won       ? "the client went on (exit %d)"
 		: refused ? "refused: the client named nobody (exit %d)"
 			  : "the client failed for another reason (exit %d)",
@@ -300,7 +298,7 @@ int lab_judge_low_order(struct scene *s)
 	/* each in message 1, and in message 3 */
 	bool refused =
 		!won && s->run->exits[0] == EX_PROTOCOL && lab_log_grew(s, LAB_LOG_LOW, 2 * points);
-	return lab_tell(s, won ? LAB_WON : held_if(s, refused),
+	return lab_tell(s, won ? LAB_WON : lab_held_if(s, refused),
 		won       ? "a party went on (exit %d)"
 		: refused ? "the server refused each point; the client left, and named nobody "
 			    "(exit %d)"
@@ -315,9 +313,9 @@ int lab_judge_replay_login(struct scene *s)
 	bool closed = s->enhanced && s->run->wins == 0 && lab_log_grew(s, LAB_LOG_THIRD, 1);
 	bool won = s->run->wins > 0 ||
 		   (s->enhanced ? lab_log_count(s, LAB_LOG_SESSION) > s->before[LAB_LOG_SESSION] + 1
-				: lab_count_logins(s) > s->logins + 1);
+				: lab_count_logins(s) > s->counted + 1);
 
-	return lab_tell(s, won ? LAB_WON : held_if(s, closed),
+	return lab_tell(s, won ? LAB_WON : lab_held_if(s, closed),
 		won      ? "the server opened a second session for the recorded login"
 		: closed ? "the server closed: the recorded message 3 does not open"
 			 : "nothing shows that the server refused the recorded login");
@@ -325,14 +323,14 @@ int lab_judge_replay_login(struct scene *s)
 
 int lab_judge_replay_session(struct scene *s)
 {
-	unsigned at[4];
-	int n = find_mail(s, at);
+	unsigned at[LAB_FOUND_MAX];
+	int n = lab_find_titled(s, s->title, at);
 	bool fooled = s->run->exits[1] == 0 && n == 0;
 
 	return n < 0 ? -1
 		     : lab_tell(s,
 			       fooled ? LAB_WON
-				      : held_if(s, n == 0 && s->run->exits[1] == EX_PROTOCOL),
+				      : lab_held_if(s, n == 0 && s->run->exits[1] == EX_PROTOCOL),
 			       fooled ? "the second client said it was sent; no server has seen it"
 				      : "the second client noticed (exit %d)",
 			       s->run->exits[1]);
@@ -353,8 +351,8 @@ static bool is_lost(const struct scene *s, int n)
 
 int lab_judge_double(struct scene *s)
 {
-	unsigned at[4];
-	int n = find_mail(s, at);
+	unsigned at[LAB_FOUND_MAX];
+	int n = lab_find_titled(s, s->title, at);
 	bool refused = n == 1 && log_has_grown(s, LAB_LOG_UNOPENED);
 
 	if (n < 0) {
@@ -366,7 +364,7 @@ int lab_judge_double(struct scene *s)
 	if (s->enhanced && log_has_grown(s, LAB_LOG_TWO)) {
 		return lab_tell(s, LAB_WON, "the server took the same records for two messages");
 	}
-	return lab_tell(s, n > 1 ? LAB_WON : held_if(s, refused),
+	return lab_tell(s, n > 1 ? LAB_WON : lab_held_if(s, refused),
 		n > 1     ? "the e-mail is stored twice (%s)"
 		: refused ? "the e-mail is stored once: the repeated record did not open (%s)"
 			  : "the e-mail is not stored twice (%s)",
@@ -375,8 +373,9 @@ int lab_judge_double(struct scene *s)
 
 int lab_judge_changed(struct scene *s)
 {
-	unsigned at[4];
-	int n = find_mail(s, at), same = n > 0 ? has_content(s, at[0], LAB_CONTENT) : 0;
+	unsigned at[LAB_FOUND_MAX];
+	int n = lab_find_titled(s, s->title, at),
+	    same = n > 0 ? has_content(s, at[0], LAB_CONTENT) : 0;
 	bool blamed = n == 0 && s->run->exits[0] == EX_DATAERR;
 	bool refused =
 		n == 0 && s->run->exits[0] == EX_PROTOCOL && log_has_grown(s, LAB_LOG_UNOPENED);
@@ -388,12 +387,12 @@ int lab_judge_changed(struct scene *s)
 		return tell_lost(s);
 	}
 	if (n > 0) {
-		return lab_tell(s, same == 0 ? LAB_WON : held_if(s, false),
+		return lab_tell(s, same == 0 ? LAB_WON : lab_held_if(s, false),
 			same == 0 ? "another text is stored than alice wrote; %s"
 				  : "the text is stored as alice wrote it; %s",
 			left(s));
 	}
-	return lab_tell(s, blamed ? LAB_WON : held_if(s, refused),
+	return lab_tell(s, blamed ? LAB_WON : lab_held_if(s, refused),
 		blamed    ? "the noise was read as alice's own text, and she is blamed "
 			    "for it (%s)"
 		: refused ? "nothing is stored: the record did not open (%s)"
@@ -404,8 +403,8 @@ int lab_judge_changed(struct scene *s)
 /* On enhanced it is the second of two letters that is kept back. */
 int lab_judge_drop(struct scene *s)
 {
-	unsigned at[4];
-	int n = find_mail(s, at);
+	unsigned at[LAB_FOUND_MAX];
+	int n = lab_find_titled(s, s->title, at);
 	bool noticed = n == 1 && s->run->exits[0] == EX_PROTOCOL && victim_could_not_open(s);
 
 	if (n < 0) {
@@ -417,7 +416,7 @@ int lab_judge_drop(struct scene *s)
 	if (s->enhanced && n == 1 && s->run->exits[0] == 0) {
 		return lab_tell(s, LAB_WON, "bob has one of two, and %s", left(s));
 	}
-	return lab_tell(s, held_if(s, noticed),
+	return lab_tell(s, lab_held_if(s, noticed),
 		noticed ? "the client noticed: the repeated answer did not open (%s)"
 			: "the client noticed (%s)",
 		left(s));
@@ -425,8 +424,9 @@ int lab_judge_drop(struct scene *s)
 
 int lab_judge_reorder(struct scene *s)
 {
-	unsigned at[4];
-	int n = find_mail(s, at), second_first = n == 2 ? has_content(s, at[0], LAB_SECOND) : 0;
+	unsigned at[LAB_FOUND_MAX];
+	int n = lab_find_titled(s, s->title, at),
+	    second_first = n == 2 ? has_content(s, at[0], LAB_SECOND) : 0;
 	bool refused =
 		n == 0 && s->run->exits[0] == EX_PROTOCOL && log_has_grown(s, LAB_LOG_UNOPENED);
 
@@ -436,7 +436,7 @@ int lab_judge_reorder(struct scene *s)
 	if (n < 2 && s->run->exits[0] == 0) {
 		return lab_tell(s, LAB_WON, "bob has %d of two, and %s", n, left(s));
 	}
-	return lab_tell(s, second_first > 0 ? LAB_WON : held_if(s, refused),
+	return lab_tell(s, second_first > 0 ? LAB_WON : lab_held_if(s, refused),
 		second_first > 0 ? "bob has the second e-mail ahead of the first; %s"
 		: refused        ? "no order was changed: the records did not open (%s)"
 				 : "no order was changed (%s)",
@@ -457,7 +457,7 @@ int lab_judge_truncate(struct scene *s)
 		return lab_tell(
 			s, LAB_HELD, "the client waited for all that was announced, to no end");
 	}
-	return lab_tell(s, fooled && (first || s->enhanced) ? LAB_WON : held_if(s, noticed),
+	return lab_tell(s, fooled && (first || s->enhanced) ? LAB_WON : lab_held_if(s, noticed),
 		fooled ? "the newest message is missing in the list, without a word"
 		: last ? "the list is whole (exit %d)"
 		       : "the client noticed that the end is missing (exit %d)",

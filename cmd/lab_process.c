@@ -9,13 +9,17 @@
 #include "lab.h"
 
 typedef int applet(int argc, char **argv);
-applet serve_main, keygen_main, user_main, send_main, inbox_main, read_main, mitm_main;
+applet serve_main, keygen_main, user_main, send_main, inbox_main, read_main, sendmail_main,
+	mitm_main, ft_main, ftserve_main, seal_main, chat_main;
 
 static const struct {
 	const char *name;
 	applet *run;
 } applets[] = {{"serve", serve_main}, {"keygen", keygen_main}, {"user", user_main},
-	{"send", send_main}, {"inbox", inbox_main}, {"read", read_main}, {"mitm", mitm_main}};
+	{"send", send_main}, {"inbox", inbox_main}, {"read", read_main},
+	{"sendmail", sendmail_main}, {"ft", ft_main}, {"ftserve", ftserve_main},
+	{"mitm", mitm_main}, {"seal", seal_main}, {"chat", chat_main},
+	{"naive-server", lab_naive_server}, {"naive-client", lab_naive_client}};
 
 enum { LOOK_MS = LAB_LOOK_MS };
 

@@ -6,7 +6,7 @@
 static void title_of(struct scene *s, const char *what)
 {
 	(void)snprintf(s->title, sizeof s->title, "%s, %s%s", s->attack->name,
-		s->enhanced ? "enhanced" : "classic", what);
+		lab_wire(s->attack, s->enhanced), what);
 }
 
 _Static_assert(sizeof(LAB_CONTENT) == sizeof(LAB_SECOND), "their records are of the same size");
@@ -143,7 +143,7 @@ static int prepare_list(struct scene *s)
 
 static int prepare_logins(struct scene *s)
 {
-	s->logins = lab_count_logins(s);
+	s->counted = lab_count_logins(s);
 	return 0;
 }
 
@@ -211,6 +211,27 @@ static int judge_slow(struct scene *s)
 		s->slow, s->run->exits[0], s->run->exits[1]);
 }
 
+enum lab_group lab_group_of(const struct mitm_attack *a)
+{
+	return lab_is_lie(a)           ? LAB_SERVER
+	       : a->ft                 ? LAB_FILES
+	       : a->permissive != NULL ? LAB_SMTP
+				       : LAB_PROTOCOLS;
+}
+
+const char *lab_wire(const struct mitm_attack *a, bool second)
+{
+	static const char *const wires[LAB_GROUPS][2] = {{"classic", "enhanced"},
+		{"permissive", "defaults"}, {"aes256", "noise"}, {"plain", "sealed"}};
+
+	return wires[lab_group_of(a)][second ? 1 : 0];
+}
+
+const char *lab_setup(const struct mitm_attack *a, bool second)
+{
+	return a->permissive != NULL && second ? "sendmail and serve as they are" : a->permissive;
+}
+
 /* --- the table of scenes --- */
 
 static const struct {
@@ -239,6 +260,14 @@ static const struct {
 	{"low-order", NULL, send_once, 1, 1, 0, lab_judge_low_order},
 	{"reflect", NULL, send_once, 1, 1, 0, lab_judge_reflect},
 	{"slow", NULL, log_in_meanwhile, 0, 0, 0, judge_slow},
+	{"smtp-relay", lab_smtp_prepare_relay, lab_smtp_send, 1, 1, 0, lab_judge_smtp_relay},
+	{"strip-starttls", NULL, lab_smtp_send_anyhow, 1, 1, 0, lab_judge_strip},
+	{"inject-starttls", lab_smtp_prepare_injection, lab_smtp_send_twice, 2, 2, 0,
+		lab_judge_injection},
+	{"ft-flip", lab_ft_prepare, lab_ft_write, 1, 1, 0, lab_judge_ft_flip},
+	{"ft-truncate", lab_ft_prepare, lab_ft_write, 1, 1, 0, lab_judge_ft_truncate},
+	{"ft-guess", lab_ft_prepare, lab_ft_wait, 0, 1, 0, lab_judge_ft_guess},
+	{"ft-oracle", lab_ft_prepare, lab_ft_write_and_wait, 1, 1, 0, lab_judge_ft_oracle},
 };
 
 /* Beside an attack that only listens, or that comes afterwards, mail works as ever; and the server
@@ -274,6 +303,12 @@ int lab_play(struct lab_stage *st, const struct mitm_attack *a, bool enhanced, s
 	struct scene s = {.st = st, .attack = a, .enhanced = enhanced, .run = run, .e = e};
 	size_t i = 0, n = sizeof scenes / sizeof scenes[0];
 
+	title_of(&s, "");
+	(void)snprintf(s.name, sizeof s.name, "%s-%s", a->name, lab_wire(a, enhanced));
+	if (lab_is_lie(a)) {
+		run->there = true;
+		return lab_lie(&s);
+	}
 	while (i < n && strcmp(scenes[i].attack, a->name) != 0) {
 		i++;
 	}
@@ -284,14 +319,13 @@ int lab_play(struct lab_stage *st, const struct mitm_attack *a, bool enhanced, s
 		return lab_tell(&s, LAB_HELD, "the classic protocol has nothing of the kind");
 	}
 	run->there = true;
+	st->target = a->permissive != NULL ? st->door : st->server;
 	if (write_letters(&s) != 0 || (scenes[i].prepare != NULL && scenes[i].prepare(&s) != 0)) {
 		return -1;
 	}
 	for (int what = 0; what < LAB_LOGS; what++) {
 		s.before[what] = lab_log_count(&s, (enum lab_log)what);
 	}
-	title_of(&s, "");
-	(void)snprintf(s.name, sizeof s.name, "%s-%s", a->name, enhanced ? "enhanced" : "classic");
 	return lab_attack(st, a, enhanced, e) != 0 || scenes[i].act(&s) != 0 ||
 			       lab_stop_attack(
 				       st, scenes[i].connections, scenes[i].results, run, e) != 0 ||

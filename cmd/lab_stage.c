@@ -27,14 +27,15 @@ int lab_read(const struct lab_stage *st, const char *file, struct buf *out, stru
 	return file_read(AT_FDCWD, path, FILE_MAX, out, NULL, e);
 }
 
-int lab_write(const struct lab_stage *st, const char *file, const char *text, struct err *e)
+int lab_write_bytes(
+	const struct lab_stage *st, const char *file, const void *p, size_t n, struct err *e)
 {
 	char path[LAB_PATH_MAX];
 	int fd;
 
 	lab_path(st, file, path);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || file_write_all(fd, text, strlen(text)) != 0) {
+	if (fd < 0 || file_write_all(fd, p, n) != 0) {
 		err_sys(e, EX_CANTCREAT, "cannot write %s", path);
 		if (fd >= 0) {
 			(void)close(fd);
@@ -42,6 +43,11 @@ int lab_write(const struct lab_stage *st, const char *file, const char *text, st
 		return -1;
 	}
 	return close(fd) == 0 ? 0 : err_sys(e, EX_CANTCREAT, "cannot write %s", path);
+}
+
+int lab_write(const struct lab_stage *st, const char *file, const char *text, struct err *e)
+{
+	return lab_write_bytes(st, file, text, strlen(text), e);
 }
 
 size_t lab_count_in(const struct lab_stage *st, const char *file, const char *text)
@@ -123,36 +129,38 @@ int lab_client(const struct lab_stage *st, const char *name, const char *user, b
 	return lab_run_applet(st, name, all, out, e);
 }
 
-/* The address of "Listening on ADDR:PORT" in a file, if it is there. */
-static bool find_address(const struct lab_stage *st, const char *file, char address[static 64])
+/* The address of "Listening on ADDR:PORT" in a file, if it is there, with this behind it. */
+static bool find_address(
+	const struct lab_stage *st, const char *file, const char *behind, char address[static 64])
 {
 	static const char lead[] = "Listening on ";
 	struct buf text = {0};
 	const char *line = NULL;
 	struct err ignored;
-	bool whole;
+	bool found = false;
 
 	if (lab_read(st, file, &text, &ignored) == 0 && buf_append(&text, "", 1) == 0) {
-		line = strstr((const char *)text.p, lead);
+		line = (const char *)text.p;
 	}
-	whole = line != NULL && strchr(line, '\n') != NULL;
-	if (whole) {
-		line += strlen(lead);
-		(void)snprintf(address, 64, "%.*s", (int)strcspn(line, "\n"), line);
+	while (!found && line != NULL && (line = strstr(line, lead)) != NULL) {
+		size_t n = strcspn(line += strlen(lead), " \n");
+		found = strncmp(line + n, behind, strlen(behind)) == 0;
+		if (found) {
+			(void)snprintf(address, 64, "%.*s", (int)n, line);
+		}
 	}
 	buf_free(&text);
-	return whole;
+	return found;
 }
 
-/* Wait until it says where it listens. 0 or -1. */
-static int await_listening(const struct lab_stage *st, const char *name, pid_t *pid,
+int lab_await_listening(const struct lab_stage *st, const char *name, pid_t *pid,
 	char address[static 64], struct err *e)
 {
 	char file[64];
 
 	(void)snprintf(file, sizeof file, "%s.err", name);
 	for (int ms = 0; ms < WAIT_MS; ms += LOOK_MS) {
-		if (find_address(st, file, address)) {
+		if (find_address(st, file, "\n", address)) {
 			return 0;
 		}
 		if (waitpid(*pid, NULL, WNOHANG) != 0) {
@@ -169,11 +177,9 @@ static int await_listening(const struct lab_stage *st, const char *name, pid_t *
 
 /* --- the stage --- */
 
-#define PASSWORD "password of the lab"
-
 static const char *const users[] = {"alice", "bob", "carol"};
-static const char accounts[] =
-	"{\"alice\": \"" PASSWORD "\", \"bob\": \"" PASSWORD "\", \"carol\": \"" PASSWORD "\"}\n";
+static const char accounts[] = "{\"alice\": \"" LAB_PASSWORD "\", \"bob\": \"" LAB_PASSWORD
+			       "\", \"carol\": \"" LAB_PASSWORD "\"}\n";
 
 static int make_keys(const struct lab_stage *st, const char *site, struct err *e)
 {
@@ -186,7 +192,7 @@ static int make_keys(const struct lab_stage *st, const char *site, struct err *e
 		const char *const args[] = {"user", "-d", site, "key", users[i], key, NULL};
 		(void)snprintf(key, sizeof key, "%s/%s_x25519_public.pem", site, users[i]);
 		(void)snprintf(file, sizeof file, "%s.password", users[i]);
-		code = lab_write(st, file, PASSWORD "\n", e) != 0
+		code = lab_write(st, file, LAB_PASSWORD "\n", e) != 0
 			       ? -1
 			       : lab_run_applet(st, "user", args, NULL, e);
 	}
@@ -194,17 +200,78 @@ static int make_keys(const struct lab_stage *st, const char *site, struct err *e
 			: code;
 }
 
-static int start_server(struct lab_stage *st, const char *site, struct err *e)
+/* What the attacker says to an SMTP server: a login as carol, and a mail to her, whose text the
+ * victim writes. */
+static int write_commands(const struct lab_stage *st, struct err *e)
 {
-	const char *const serve[] = {
-		"serve", "-d", site, "-l", "127.0.0.1:0", "--dialect", st->dialect->name, NULL};
+	char secret[64], base64[2 * sizeof secret], commands[1024];
+	int n = snprintf(secret, sizeof secret, "%ccarol%c%s", '\0', '\0', LAB_PASSWORD);
 
-	st->server_pid = lab_start(st, "server", serve, e);
-	return st->server_pid < 0 ? -1
-				  : await_listening(st, "server", &st->server_pid, st->server, e);
+	(void)base64_padded_encode(base64, secret, (size_t)n);
+	(void)snprintf(commands, sizeof commands,
+		"EHLO carol\nAUTH PLAIN %s\nMAIL FROM:<carol@localhost>\n"
+		"RCPT TO:<carol@localhost>\nDATA\n",
+		base64);
+	return lab_write(st, "commands", commands, e);
 }
 
-static int make_folder(const struct lab_stage *st, const char *name, struct err *e)
+/* For SMTP: a certificate, and alice's opting in to a login by CRAM-MD5. */
+static int prepare_smtp(const struct lab_stage *st, const char *site, struct err *e)
+{
+	char password[LAB_PATH_MAX];
+	const char *const keygen[] = {"keygen", "-d", site, "--tls", "127.0.0.1", NULL};
+	const char *const user[] = {"user", "-d", site, "smtp", "alice", "--cram-md5", "--scram",
+		"--password-file", password, NULL};
+	int code = lab_run_applet(st, "keygen", keygen, NULL, e);
+
+	lab_path(st, "alice.password", password);
+	code = code == 0 ? lab_run_applet(st, "user", user, NULL, e) : code;
+	code = code == 0 ? write_commands(st, e) : code;
+	return code > 0 ? err_set(e, EX_SOFTWARE, "cannot prepare SMTP (exit %d)", code) : code;
+}
+
+static int start_server(struct lab_stage *st, const char *site, struct err *e)
+{
+	const char *const serve[] = {"serve", "-d", site, "-l", "127.0.0.1:0", "--smtp",
+		"127.0.0.1:0", "--dialect", st->dialect->name, NULL};
+
+	st->server_pid = lab_start(st, "server", serve, e);
+	if (st->server_pid < 0 ||
+		lab_await_listening(st, "server", &st->server_pid, st->server, e) != 0) {
+		return -1;
+	}
+	return find_address(st, "server.err", " for SMTP\n", st->door)
+		       ? 0
+		       : err_set(e, EX_SOFTWARE, "the server has no door for SMTP");
+}
+
+int lab_start_naive(struct lab_stage *st, struct err *e)
+{
+	char site[LAB_PATH_MAX], folder[LAB_PATH_MAX];
+	const char *const args[] = {"naive-server", site, folder, NULL};
+
+	lab_path(st, "site", site);
+	lab_path(st, "naive", folder);
+	st->naive_pid = lab_start(st, "naive", args, e);
+	st->target = st->naive;
+	return st->naive_pid < 0 ? -1
+				 : lab_await_listening(st, "naive", &st->naive_pid, st->naive, e);
+}
+
+int lab_start_ft(struct lab_stage *st, struct err *e)
+{
+	char folder[LAB_PATH_MAX], key[LAB_PATH_MAX], source[LAB_PATH_MAX + 8];
+	const char *const args[] = {
+		"ftserve", "127.0.0.1:0", source, "-d", folder, "--allow", "aes256", NULL};
+
+	lab_path(st, "ft", folder);
+	lab_path(st, "ft.key", key);
+	(void)snprintf(source, sizeof source, "file:%s", key);
+	st->ft_pid = lab_start(st, "ftserve", args, e);
+	return st->ft_pid < 0 ? -1 : lab_await_listening(st, "ftserve", &st->ft_pid, st->files, e);
+}
+
+int lab_make_folder(const struct lab_stage *st, const char *name, struct err *e)
 {
 	char path[LAB_PATH_MAX];
 
@@ -239,9 +306,13 @@ int lab_open(
 		}
 	}
 	lab_path(st, "site", site);
-	return make_folder(st, "site", e) != 0 || make_folder(st, "loot", e) != 0 ||
+	return lab_make_folder(st, "site", e) != 0 || lab_make_folder(st, "loot", e) != 0 ||
+			       lab_make_folder(st, "mail", e) != 0 ||
+			       lab_make_folder(st, "naive", e) != 0 ||
+			       lab_make_folder(st, "ft", e) != 0 ||
 			       lab_write(st, "site/user_pass.json", accounts, e) != 0 ||
-			       make_keys(st, site, e) != 0 || start_server(st, site, e) != 0
+			       make_keys(st, site, e) != 0 || prepare_smtp(st, site, e) != 0 ||
+			       start_server(st, site, e) != 0
 		       ? -1
 		       : 0;
 }
@@ -258,6 +329,8 @@ static void stop(pid_t *pid)
 void lab_close(struct lab_stage *st)
 {
 	stop(&st->relay_pid);
+	stop(&st->naive_pid);
+	stop(&st->ft_pid);
 	stop(&st->server_pid);
 	if (!st->keep && st->dir[0] != '\0') {
 		remove_tree(AT_FDCWD, st->dir);
@@ -268,19 +341,33 @@ void lab_close(struct lab_stage *st)
 
 int lab_attack(struct lab_stage *st, const struct mitm_attack *a, bool enhanced, struct err *e)
 {
-	char site[LAB_PATH_MAX], loot[LAB_PATH_MAX], name[sizeof st->relay_out - 4];
+	char site[LAB_PATH_MAX], loot[LAB_PATH_MAX], files[3][LAB_PATH_MAX];
+	char name[sizeof st->relay_out - 4];
 	const char *args[LAB_ARGS_MAX] = {"mitm", "--json", "--hex", "-v", "-l", "127.0.0.1:0",
-		"--to", st->server, "-d", loot, "-k", site, "--victim", "alice", "--stolen",
-		"alice", "--stolen", "server", "--dialect", st->dialect->name, a->name,
-		enhanced ? "--enhanced" : NULL};
+		"--to", st->target, "-d", loot, "-k", site, "--victim", "alice", "--stolen",
+		"alice", "--stolen", "server", "--dialect", st->dialect->name, "--inject", files[0],
+		a->name};
+	size_t n = 0;
 
 	lab_path(st, "site", site);
 	lab_path(st, "loot", loot);
-	(void)snprintf(
-		name, sizeof name, "relay-%s-%s", a->name, enhanced ? "enhanced" : "classic");
+	lab_path(st, "commands", files[0]);
+	lab_path(st, "ft.file", files[1]);
+	lab_path(st, "ft.words", files[2]);
+	while (args[n] != NULL) {
+		n++;
+	}
+	if (a->ft) {
+		const char *const more[] = {
+			"--known", files[1], "--words", files[2], "--forge", LAB_FORGED};
+		memcpy(args + n, more, sizeof more);
+		n += sizeof more / sizeof more[0];
+	}
+	args[n] = enhanced && a->permissive == NULL ? "--enhanced" : NULL;
+	(void)snprintf(name, sizeof name, "relay-%s-%s", a->name, lab_wire(a, enhanced));
 	(void)snprintf(st->relay_out, sizeof st->relay_out, "%s.out", name);
 	st->relay_pid = lab_start(st, name, args, e);
-	return st->relay_pid < 0 ? -1 : await_listening(st, name, &st->relay_pid, st->relay, e);
+	return st->relay_pid < 0 ? -1 : lab_await_listening(st, name, &st->relay_pid, st->relay, e);
 }
 
 static char *copy_text(const json_t *o, const char *key)

@@ -1,10 +1,12 @@
 /* mitm: the man in the middle, as a command. The attacks are a table in proto/; here are the
  * options. */
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "../crypto/file.h"
 #include "../crypto/gcm.h"
 #include "../keys/keyfile.h"
+#include "../proto/ft_founding.h"
 #include "../proto/listen.h"
 #include "../proto/pcap.h"
 #include "../proto/server.h"
@@ -29,9 +31,13 @@ static const char help[] =
 	"  -k, --keys DIR           folder of the keys that are named here (.)\n"
 	"      --victim USER        whom impersonate answers: his public key is enough\n"
 	"      --stolen NAME        whose private keys stolen-key has; repeatable\n"
+	"      --inject FILE        SMTP commands that inject-starttls puts behind STARTTLS\n"
+	"      --known FILE         the file on its way, for ft-flip and ft-truncate\n"
+	"      --forge TEXT         what ft-flip has it begin with; at most 16 bytes\n"
+	"      --words FILE         what ft-guess tries, one on each line\n"
 	"      --sockets N          connections of slow (200)\n"
 	"      --seconds N          how long slow lasts (until it is stopped)\n"
-	"      --enhanced           slow begins the enhanced protocol\n"
+	"      --enhanced           slow begins the enhanced protocol; ft-guess is on noise\n"
 	"      --dialect NAME       what impersonate speaks on classic: spec, or python\n"
 	"      --yes                listen on a public address all the same\n"
 	"  -v, --verbose            print what is passed on unchanged, too\n"
@@ -168,7 +174,7 @@ static int load_stolen(struct mitm_stolen *s, int dir, const char *name, struct 
 
 struct wanted {
 	struct cli_list listen, stolen;
-	const char *to, *pcap, *loot, *keys, *victim, *dialect;
+	const char *to, *pcap, *loot, *keys, *victim, *dialect, *inject, *known, *words;
 	bool yes;
 };
 
@@ -196,12 +202,75 @@ static int load_keys(struct mitm *m, const struct wanted *w, struct keys *k, str
 	return rc;
 }
 
+/* Lines of a file, their ends as SMTP has them. */
+static int load_inject(struct mitm *m, const char *path, struct buf *lines, struct err *e)
+{
+	enum { MOST = 65536 };
+	struct buf text = {0};
+	int rc = file_read(AT_FDCWD, path, MOST, &text, NULL, e);
+
+	for (size_t i = 0; rc == 0 && i < text.n; i++) {
+		bool bare = text.p[i] == '\n' && (i == 0 || text.p[i - 1] != '\r');
+		rc = (bare && buf_append(lines, "\r", 1) != 0) ||
+				     buf_append(lines, text.p + i, 1) != 0
+			     ? err_set(e, EX_TEMPFAIL, "out of memory")
+			     : 0;
+	}
+	m->inject = lines;
+	buf_free(&text);
+	return rc;
+}
+
+/* What the attacks are told by files: what to say, what is on its way, and what to try. */
+struct files {
+	struct buf inject, known, words;
+};
+
+/* The file on its way, of a size that the attack can do with. */
+static int load_known(struct mitm *m, const char *path, struct buf *known, struct err *e)
+{
+	enum { MOST = 64 << 20 };
+	bool halves = uses(m, "ft-truncate");
+	size_t least = halves ? FT_CHUNK + 1 : AES_BLOCK;
+
+	if (file_read(AT_FDCWD, path, MOST, known, NULL, e) != 0) {
+		return -1;
+	}
+	m->known = known;
+	return known->n >= least + (halves ? AES_BLOCK - 1 : 0)
+		       ? 0
+		       : err_set(e, EX_DATAERR, "%s is too short for this: it takes %zu bytes",
+				 path, least + (halves ? AES_BLOCK - 1 : 0));
+}
+
+static int load_files(struct mitm *m, const struct wanted *w, struct files *f, struct err *e)
+{
+	enum { MOST = 64 << 20 };
+
+	m->words = &f->words;
+	if (w->inject != NULL && load_inject(m, w->inject, &f->inject, e) != 0) {
+		return -1;
+	}
+	if (w->known != NULL && load_known(m, w->known, &f->known, e) != 0) {
+		return -1;
+	}
+	return w->words == NULL ? 0 : file_read(AT_FDCWD, w->words, MOST, &f->words, NULL, e);
+}
+
+static void free_files(struct files *f)
+{
+	buf_free(&f->inject);
+	buf_free(&f->known);
+	buf_free(&f->words);
+}
+
 /* --- the applet --- */
 
 static int prepare(struct mitm *m, struct mitm_printer *p, const struct wanted *w,
 	struct keys *keys, struct err *e)
 {
-	if (conn_split(w->to, m->host, m->port, e) != 0 ||
+	if (conn_split_port(
+		    w->to, m->ft ? FT_DEFAULT_PORT : CONN_DEFAULT_PORT, m->host, m->port, e) != 0 ||
 		(!w->yes && check_addresses(m, &w->listen, w->to, e) != 0) ||
 		load_keys(m, w, keys, e) != 0) {
 		return -1;
@@ -223,6 +292,25 @@ static int prepare(struct mitm *m, struct mitm_printer *p, const struct wanted *
 	return x25519_self_check(e) != 0 ? -1 : mitm_open(m, e);
 }
 
+/* The options of the attacks on file transfer, where there are some. As below. */
+static int check_ft_options(const struct cli *c, struct mitm *m, const struct wanted *w)
+{
+	for (size_t i = 0; i < m->attacks_n; i++) {
+		m->ft = m->ft || m->attacks[i]->ft;
+	}
+	m->forge = m->forge == NULL ? "0000000000000000" : m->forge;
+	if (strlen(m->forge) > AES_BLOCK) {
+		return cli_usage(c, "--forge takes at most %d bytes", AES_BLOCK);
+	}
+	if ((uses(m, "ft-flip") || uses(m, "ft-truncate")) && w->known == NULL) {
+		return cli_usage(c, "ft-flip and ft-truncate take --known");
+	}
+	if (uses(m, "ft-guess") && w->words == NULL) {
+		return cli_usage(c, "ft-guess takes --words");
+	}
+	return -1;
+}
+
 /* What the options say together. -1 to go on, or the exit code. */
 static int check_options(const struct cli *c, struct mitm *m, const struct wanted *w)
 {
@@ -241,6 +329,10 @@ static int check_options(const struct cli *c, struct mitm *m, const struct wante
 	}
 	if (uses(m, "stolen-key") && w->stolen.n == 0) {
 		return cli_usage(c, "stolen-key takes --stolen");
+	}
+	int rc = check_ft_options(c, m, w);
+	if (rc >= 0) {
+		return rc;
 	}
 	m->dialect = w->dialect == NULL ? classic_spec : classic_dialect_find(w->dialect);
 	return m->dialect != NULL ? -1
@@ -263,6 +355,7 @@ APPLET_MAIN(mitm)
 {
 	static struct wanted w;
 	static struct keys keys;
+	struct files files = {0};
 	struct mitm_printer p = {.loot = -1, .capture = -1, .gate = {.fd = -1}};
 	struct mitm m = {.capture = -1, .stop_fd = -1, .ear = mitm_print_ear(&p)};
 	bool list = false;
@@ -274,6 +367,8 @@ APPLET_MAIN(mitm)
 		{0, "stolen", CLI_LIST, &w.stolen}, {0, "sockets", CLI_NUMBER, &m.sockets},
 		{0, "seconds", CLI_NUMBER, &m.seconds}, {0, "enhanced", CLI_FLAG, &m.enhanced},
 		{0, "dialect", CLI_TEXT, &w.dialect}, {0, "yes", CLI_FLAG, &w.yes},
+		{0, "inject", CLI_TEXT, &w.inject}, {0, "known", CLI_TEXT, &w.known},
+		{0, "forge", CLI_TEXT, &m.forge}, {0, "words", CLI_TEXT, &w.words},
 		{'v', "verbose", CLI_FLAG, &m.verbose}};
 	struct cli c = {.applet = "mitm",
 		.help = help,
@@ -298,13 +393,15 @@ APPLET_MAIN(mitm)
 		return rc;
 	}
 	cli_protect();
-	rc = prepare(&m, &p, &w, &keys, &e);
+	rc = load_files(&m, &w, &files, &e);
+	rc = rc == 0 ? prepare(&m, &p, &w, &keys, &e) : rc;
 	raise_limit();
 	rc = rc == 0 ? mitm_run(&m, w.listen.items, w.listen.n, &e) : rc;
 	if (rc >= 0 && *p.lost) {
 		rc = err_set(&e, EX_IOERR, "some of the output could not be written");
 	}
 	mitm_close(&m);
+	free_files(&files);
 	wipe(&keys, sizeof keys);
 	return cli_finish(&c, rc >= 0 ? EX_OK : cli_fail(&c, &e));
 }

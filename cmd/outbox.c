@@ -16,6 +16,8 @@ struct outbox *outbox_new(
 	o->cli = c;
 	o->many = many;
 	o->json = json;
+	o->sealed = HELD_EMPTY;
+	sealing_begin(&o->sealing, a);
 	if (account_resolve(a, e) != 0) {
 		free(o);
 		return NULL;
@@ -39,14 +41,20 @@ void outbox_free(struct outbox *o)
 	if (o->client != NULL) {
 		o->client->ops->end(o->client);
 	}
+	held_free(&o->sealed);
+	sealing_end(&o->sealing);
 	free(o);
 }
 
 int outbox_read_id(const char *text, size_t n, uint8_t out[static MAIL_ID], struct err *e)
 {
-	return n == MAIL_ID_TEXT && hex_decode(out, MAIL_ID, text, n) == 0
+	static const uint8_t none[MAIL_ID]; /* stands for a letter that has no id */
+
+	return n == MAIL_ID_TEXT && hex_decode(out, MAIL_ID, text, n) == 0 &&
+			       memcmp(out, none, MAIL_ID) != 0
 		       ? 0
-		       : err_set(e, EX_USAGE, "an id is %d digits of hex", MAIL_ID_TEXT);
+		       : err_set(e, EX_USAGE, "an id is %d digits of hex, and not zeros alone",
+				 MAIL_ID_TEXT);
 }
 
 /* --- reporting --- */
@@ -100,6 +108,9 @@ static int report_stored(const struct outbox *o, const struct outgoing *l,
 	if (o->json) {
 		row = letter_json(o, l);
 		(void)json_object_set_new(row, "stored", json_true());
+		if (o->seals) {
+			(void)json_object_set_new(row, "sealed", json_true());
+		}
 		if (stored->id[0] != '\0') {
 			cli_json_text(row, "stored_id", stored->id, strlen(stored->id));
 		}
@@ -159,6 +170,54 @@ static int lost(struct outbox *o, struct err *e)
 	return -1;
 }
 
+/* --- sealing --- */
+
+/* Each recipient once, and spelled as it will stand inside. 0 or -1. */
+static int take_names(struct outgoing *l, struct err *e)
+{
+	struct buf names = {0};
+
+	if (sealing_names(&names, (const char *)l->to.p, e) != 0) {
+		buf_free(&names);
+		return -1;
+	}
+	buf_free(&l->to);
+	l->to = names;
+	return 0;
+}
+
+/* 0, or -1 and nothing was sent of it. */
+static int seal(struct outbox *o, struct outgoing *l, struct held_reader *reader,
+	struct mail_letter *letter, struct err *e)
+{
+	const struct sealing_letter inside = {.to = (const char *)l->to.p,
+		.title = (const char *)l->title.p,
+		.content = &l->content,
+		.id = l->id};
+
+	held_clear(&o->sealed);
+	if (sealing_seal(&o->sealing, &o->sealed, &inside, e) != 0) {
+		return -1;
+	}
+	*reader = (struct held_reader){.held = &o->sealed};
+	letter->to = inside.to;
+	letter->title = SEALED_TITLE;
+	letter->bytes = letter->chars = o->sealed.bytes; /* it is ASCII */
+	letter->source = held_read;
+	letter->arg = reader;
+	return 0;
+}
+
+/* It has reached nobody: its numbers are for the next. */
+static void give_back(struct outbox *o, const struct outgoing *l)
+{
+	struct err why;
+
+	if (o->seals && sealing_refused(&o->sealing, l->id, &why) != 0) {
+		(void)cli_fail(o->cli, &why);
+	}
+}
+
 /* --- posting --- */
 
 static int acknowledge_one(struct outbox *o, struct err *e)
@@ -172,6 +231,9 @@ static int acknowledge_one(struct outbox *o, struct err *e)
 	}
 	o->first = (o->first + 1) % (OUTBOX_AHEAD + 1);
 	o->n--;
+	if (rc != 0) {
+		give_back(o, l);
+	}
 	if (rc == 0) {
 		rc = report_stored(o, l, &stored, e);
 	} else if (o->many) {
@@ -201,8 +263,20 @@ struct outgoing *outbox_letter(struct outbox *o, struct err *e)
 	return l;
 }
 
+/* What is wrong with this letter ends the others only where there are none. 0 or -1. */
+static int cannot_post(struct outbox *o, struct outgoing *l, struct err *e)
+{
+	if (!o->many) {
+		return -1;
+	}
+	outbox_fault(o, l, e);
+	return o->client->alive ? 0 : lost(o, e);
+}
+
 int outbox_post(struct outbox *o, struct outgoing *l, struct err *e)
 {
+	struct held_reader reader;
+	bool learn;
 	struct mail_letter letter = {.to = (const char *)l->to.p,
 		.title = (const char *)l->title.p,
 		.bytes = l->content.bytes,
@@ -215,14 +289,28 @@ int outbox_post(struct outbox *o, struct outgoing *l, struct err *e)
 	}
 	memcpy(letter.id, l->id, sizeof letter.id);
 	l->chars = l->content.chars;
+	if (o->seals) {
+		if (take_names(l, e) != 0) {
+			return cannot_post(o, l, e);
+		}
+		learn = !sealing_knows(&o->sealing, (const char *)l->to.p);
+		if (learn && outbox_settle(o, e) != 0) {
+			return -1;
+		}
+		if ((learn &&
+			    sealing_learn(&o->sealing, o->client, (const char *)l->to.p, e) != 0) ||
+			seal(o, l, &reader, &letter, e) != 0) {
+			return cannot_post(o, l, e);
+		}
+	}
 	o->n++;
 	if (o->client->ops->post(o->client, &letter, e) != 0) {
-		if (!o->client->alive || !o->many) {
+		if (!o->client->alive) {
 			return lost(o, e);
 		}
 		o->n--;
-		outbox_fault(o, l, e);
-		return 0;
+		give_back(o, l);
+		return cannot_post(o, l, e);
 	}
 	content_close(&l->content);
 	return 0;

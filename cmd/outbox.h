@@ -3,8 +3,7 @@
 #ifndef CMD_OUTBOX_H
 #define CMD_OUTBOX_H
 
-#include "account.h"
-#include "content.h"
+#include "sealing.h"
 
 enum { OUTBOX_AHEAD = 64 };
 
@@ -20,7 +19,9 @@ struct outbox {
 	const struct cli *cli;
 	struct mail_client *client; /* NULL until the first letter is ready */
 	uint64_t max_chars;         /* of a letter, as far as is known before the server says */
-	bool many, json;
+	bool many, json, seals;     /* seals: set behind outbox_new */
+	struct sealing sealing;
+	struct held sealed;                        /* the letter that is being posted */
 	struct outgoing letters[OUTBOX_AHEAD + 1]; /* a ring */
 	size_t first, n;                           /* posted, and not acknowledged yet */
 	size_t used; /* of the ring, so far: one letter touches the memory of one */

@@ -56,21 +56,27 @@ static int read_line(int fd, uint8_t *out, size_t *n, struct err *e)
 	return 0;
 }
 
+int account_password_fd(int fd, const char *what, uint8_t *password, size_t *n, struct err *e)
+{
+	if (read_line(fd, password, n, e) != 0) {
+		return -1;
+	}
+	return *n > 0 ? 0 : err_set(e, EX_DATAERR, "the first line of %s is empty", what);
+}
+
 int account_password_file(const char *file, uint8_t *password, size_t *n, struct err *e)
 {
 	bool is_stdin = strcmp(file, "-") == 0;
 	int fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
+	char what[256];
 
 	if (fd < 0) {
 		return err_sys(e, EX_NOINPUT, "cannot open the password file %s", file);
 	}
-	rc = read_line(fd, password, n, e);
+	(void)snprintf(what, sizeof what, "the password file %.200s", file);
+	rc = account_password_fd(fd, what, password, n, e);
 	if (!is_stdin) {
 		(void)close(fd);
-	}
-	if (rc == 0 && *n == 0) {
-		return err_set(
-			e, EX_DATAERR, "the first line of the password file %s is empty", file);
 	}
 	return rc;
 }

@@ -7,8 +7,10 @@
 #include <stdint.h>
 
 struct progress {
-	const char *what, *unit; /* the caller's: "export", "messages" */
+	const char *what, *unit; /* the caller's: "export", "messages"; NULL: bytes, with their rate
+				  * and the time left */
 	uint64_t total;          /* 0: nobody knows */
+	uint64_t before;         /* done by an earlier run: it says nothing of the rate */
 	int64_t begun, shown;    /* ms */
 	bool on, drawn;
 };
@@ -17,5 +19,9 @@ void progress_begin(struct progress *p, const char *what, const char *unit, uint
 void progress_tell(struct progress *p, uint64_t done);
 /* Take the line away, ahead of other output or at the end. */
 void progress_clear(struct progress *p);
+
+/* "1.5 MB": bytes for a person, in decimal units. */
+enum { PROGRESS_BYTES = 16 };
+void progress_bytes(uint64_t n, char out[static PROGRESS_BYTES]);
 
 #endif

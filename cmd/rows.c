@@ -3,9 +3,13 @@
 
 #include "cli.h"
 
-void rows_print_title(const struct mail_row *row)
+void rows_print_title(const struct mail_row *row, const char *word)
 {
 	char shown[2048];
+
+	if (row->damaged || word != NULL) {
+		(void)printf("(%s) ", row->damaged ? "damaged" : word);
+	}
 
 	if (row->id.n == 0) {
 		cli_print(row->title.p, row->title.n);
@@ -15,12 +19,14 @@ void rows_print_title(const struct mail_row *row)
 	}
 }
 
-void rows_print(const struct mail_row *row)
+void rows_print(const struct mail_row *row, const char *mark, const char *word)
 {
-	(void)printf("%-6llu %-10.*s %.*s  %s", (unsigned long long)row->index, (int)row->from.n,
-		(const char *)row->from.p, (int)row->time.n, (const char *)row->time.p,
-		row->damaged ? "(damaged) " : "");
-	rows_print_title(row);
+	(void)printf("%-6llu %-10.*s %.*s  ", (unsigned long long)row->index, (int)row->from.n,
+		(const char *)row->from.p, (int)row->time.n, (const char *)row->time.p);
+	if (mark != NULL) {
+		(void)printf("%-8s ", mark);
+	}
+	rows_print_title(row, word);
 	(void)puts("");
 }
 

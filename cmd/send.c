@@ -16,6 +16,10 @@ static const char help[] =
 	"\n"
 	"  -t, --to USER[;USER...]    whom to; repeatable\n"
 	"      --title TITLE          at most 100 characters; without it, FILE's name\n"
+	"      --seal                 encrypt it to the recipients, and to you, and sign it: the\n"
+	"                             server sees who writes to whom, and not what, nor the\n"
+	"                             title. Exit 77 when somebody's key is not the pinned one\n"
+	"      --no-seal              do not, whatever the configuration's \"seal\" says\n"
 	"      --attach FILE          put FILE into the message, too; repeatable\n"
 	"      --id ID                32 digits of hex: your own number for the message\n"
 	"      --batch                messages from stdin, a line of JSON each: to, title,\n"
@@ -27,8 +31,8 @@ struct job {
 	struct account account;
 	struct cli_list to, attach;
 	const char *title, *id;
-	bool batch, json;
-	char kept[CONTENT_PATH_MAX]; /* the file that an editor wrote; empty: there is none */
+	bool batch, json, seal, no_seal;
+	char kept[FILE_PATH_MAX]; /* the file that an editor wrote; empty: there is none */
 };
 
 /* --- from options --- */
@@ -115,6 +119,9 @@ static int check_usage(const struct cli *c, const struct job *j)
 	if (!j->batch && j->to.n == 0) {
 		return cli_usage(c, "--to is missing");
 	}
+	if (j->seal && j->no_seal) {
+		return cli_usage(c, "--seal and --no-seal do not go together");
+	}
 	if (c->args_n > 1 && (j->attach.n > 0 || j->id != NULL)) {
 		return cli_usage(c, "--attach and --id go with one FILE");
 	}
@@ -130,6 +137,7 @@ static int run(struct job *j, const struct cli *c, struct err *e)
 	if (o == NULL) {
 		return -1;
 	}
+	o->seals = j->seal || (j->account.seal != ACCOUNT_CLEAR && !j->no_seal);
 	if (j->id != NULL && !j->account.enhanced) {
 		outbox_free(o);
 		return err_set(e, EX_USAGE,
@@ -146,7 +154,8 @@ APPLET_MAIN(send)
 	const struct cli_option options[] = {ACCOUNT_OPTIONS(&j.account),
 		{'t', "to", CLI_LIST, &j.to}, {0, "title", CLI_TEXT, &j.title},
 		{0, "attach", CLI_LIST, &j.attach}, {0, "id", CLI_TEXT, &j.id},
-		{0, "batch", CLI_FLAG, &j.batch}, {0, "json", CLI_FLAG, &j.json}};
+		{0, "batch", CLI_FLAG, &j.batch}, {0, "json", CLI_FLAG, &j.json},
+		{0, "seal", CLI_FLAG, &j.seal}, {0, "no-seal", CLI_FLAG, &j.no_seal}};
 	struct cli c = {.applet = "send",
 		.help = help,
 		.options = options,

@@ -5,13 +5,18 @@
 #include "../crypto/random.h"
 #include "../keys/keyfile.h"
 #include "../proto/mail_server.h"
+#include "../store/talk.h"
 #include "account.h"
+#include "at_rest.h"
 #include "invitation.h"
 #include "user_list.h"
+#include "user_password.h"
+#include "user_smtp.h"
 
 static const char help[] =
 	"usage: smtp361 user [-d DIR] add|passwd|del|revoke|invite NAME | list | harden\n"
-	"       smtp361 user [-d DIR] key NAME [FILE] | mode NAME both|enhanced|key | quota NAME\n"
+	"       smtp361 user [-d DIR] key NAME [FILE] | mode NAME both|enhanced|key\n"
+	"       smtp361 user [-d DIR] quota NAME | smtp NAME\n"
 	"\n"
 	"Accounts of the server, in DIR/user_pass.json. Passwords are stored as Argon2id strings.\n"
 	"A server that runs sees every change at once.\n"
@@ -25,73 +30,59 @@ static const char help[] =
 	"  revoke NAME        shut NAME out, sessions included: password, keys, invitation\n"
 	"  add NAME           a new account with a password, and its mailbox\n"
 	"  passwd NAME        another password\n"
-	"  del NAME           remove the account; its mailbox stays on disk\n"
+	"  del NAME           remove the account, and what waits of its chats;\n"
+	"                     its mailbox and files stay on disk\n"
 	"  quota NAME         show what NAME's mailbox may hold at most, or set it\n"
-	"  list               the accounts, how each logs in, and its quota\n"
+	"  smtp NAME          show by which mechanisms that need no TLS NAME may log in over\n"
+	"                     SMTP, or set them; user_pass.json then holds what they need, which\n"
+	"                     is weaker than an Argon2id string: so nobody has them unasked.\n"
+	"                     Where NAME has no password it sets one for mail programs alone:\n"
+	"                     the enhanced protocol does not ask for it\n"
+	"  list               the accounts, how each logs in, its quota and mechanisms\n"
 	"  harden             turn every plain password into an Argon2id string\n"
 	"\n"
 	"  -d, --dir DIR              the server's folder (.)\n"
 	"      --password-file FILE   the password is FILE's first line; - is stdin\n"
+	"      --cram-md5             for smtp, add and passwd: CRAM-MD5 lets NAME in, too\n"
+	"      --scram                the same for SCRAM-SHA-256\n"
+	"      --own                  for smtp: a password for mail programs alone, in place of\n"
+	"                             NAME's own, which lets no mail program in any more\n"
 	"  -s, --server HOST[:PORT]   for invite: where the server is reached\n"
 	"                             ($SMTP361_SERVER, or this machine's name)\n"
 	"      --hours N              for invite: how long it holds (72)\n"
 	"      --messages N           for quota: messages; 0: no limit of its own\n"
 	"      --bytes N              for quota: bytes, as 500000, 500K, 10M or 1G; 0: no limit\n"
 	"                             of its own\n"
-	"      --none                 for quota: neither limit\n"
-	"      --json                 list as JSON\n";
+	"      --none                 for quota: neither limit; for smtp: neither mechanism,\n"
+	"                             and no password for mail programs alone\n"
+	"      --json                 list as JSON\n"
+	"      --at-rest FILE         mail at rest: the key that the server has; - asks for its\n"
+	"                             passphrase\n"
+	"      --at-rest-passphrase-file FILE\n"
+	"                             the passphrase is FILE's first line; - is stdin\n";
 
 struct job {
 	const struct cli *cli;
 	const char *dir_name, *password_file, *server, *value; /* value: what follows the name */
 	const char *messages, *bytes;                          /* for quota */
-	bool json, none;
+	bool json, none, cram_md5, scram, own;
 	unsigned hours;
 	int dir;
+	struct at_rest at_rest;
 	struct accounts_store *accounts;
 };
-
-/* From the file, or twice from the terminal. */
-static int new_password(const struct job *j, uint8_t *password, size_t *n, struct err *e)
-{
-	uint8_t again[PASSWORD_MAX];
-	size_t again_n;
-	int rc;
-
-	if (j->password_file != NULL) {
-		return account_password_file(j->password_file, password, n, e);
-	}
-	if (isatty(STDIN_FILENO) != 1) {
-		return err_set(
-			e, EX_USAGE, "no password is given: --password-file FILE, or - for stdin");
-	}
-	if (account_password_ask("New password: ", password, n, e) != 0) {
-		return -1;
-	}
-	rc = account_password_ask("The same again: ", again, &again_n, e);
-	if (rc == 0 && (again_n != *n || !ct_eq(password, again, again_n))) {
-		rc = err_set(e, EX_DATAERR, "the two passwords differ; nothing was changed");
-	}
-	wipe(again, sizeof again);
-	return rc;
-}
 
 static int make_mailbox(const struct job *j, const char *name, struct err *e)
 {
 	struct mailbox *m;
 	int rc;
 
-	if (mailbox_files_open(j->dir, mail_describe, MAILBOX_BESIDE, &m, e) != 0) {
+	if (at_rest_mailboxes(&j->at_rest, j->dir, MAILBOX_BESIDE, &m, e) != 0) {
 		return -1;
 	}
 	rc = m->ops->prepare(m, name, e);
 	m->ops->close(m);
 	return rc;
-}
-
-static bool has_mailbox(const struct job *j, const char *name)
-{
-	return faccessat(j->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static void tell_mailbox(bool was_here, const char *name)
@@ -102,15 +93,21 @@ static void tell_mailbox(bool was_here, const char *name)
 	}
 }
 
+static unsigned mechanisms(const struct job *j)
+{
+	return (j->cram_md5 ? (unsigned)USERS_CRAM_MD5 : 0) |
+	       (j->scram ? (unsigned)USERS_SCRAM_SHA256 : 0);
+}
+
 static int do_add(const struct job *j, const char *name, struct err *e)
 {
 	uint8_t password[PASSWORD_MAX];
 	size_t n;
-	int rc = new_password(j, password, &n, e);
-	bool had_mailbox = has_mailbox(j, name);
+	int rc = user_password_new("New password: ", j->password_file, password, &n, e);
+	bool had_mailbox = at_rest_has_mailbox(&j->at_rest, j->dir, name);
 	char key[USER_NAME_MAX + 16];
 
-	rc = rc == 0 ? users_add(j->accounts, name, password, n, e) : rc;
+	rc = rc == 0 ? users_add_with(j->accounts, name, password, n, mechanisms(j), e) : rc;
 	wipe(password, sizeof password);
 	rc = rc == 0 ? make_mailbox(j, name, e) : rc;
 	if (rc != 0) {
@@ -121,6 +118,7 @@ static int do_add(const struct job *j, const char *name, struct err *e)
 		(void)fprintf(stderr, "%s can log in once %s is in this folder\n", name, key);
 	}
 	tell_mailbox(had_mailbox, name);
+	user_smtp_tell(j->cli, name, mechanisms(j));
 	return 0;
 }
 
@@ -128,16 +126,39 @@ static int do_passwd(const struct job *j, const char *name, struct err *e)
 {
 	uint8_t password[PASSWORD_MAX];
 	size_t n;
-	int rc = new_password(j, password, &n, e);
+	int rc = user_password_new("New password: ", j->password_file, password, &n, e);
 
-	rc = rc == 0 ? users_passwd(j->accounts, name, password, n, e) : rc;
+	rc = rc == 0 ? users_passwd_with(j->accounts, name, password, n, mechanisms(j), e) : rc;
 	wipe(password, sizeof password);
+	if (rc == 0) {
+		user_smtp_tell(j->cli, name, mechanisms(j));
+	}
 	return rc;
+}
+
+static int do_smtp(const struct job *j, const char *name, struct err *e)
+{
+	const struct user_smtp wish = {.none = j->none, .own = j->own, .mechanisms = mechanisms(j)};
+
+	if (j->none && (j->own || wish.mechanisms != 0)) {
+		return err_set(
+			e, EX_USAGE, "--none goes with none of --cram-md5, --scram and --own");
+	}
+	return j->none || j->own || wish.mechanisms != 0 || j->password_file != NULL
+		       ? user_smtp_set(j->cli, j->accounts, name, &wish, j->password_file, e)
+		       : user_smtp_show(j->cli, j->accounts, name, e);
 }
 
 static int do_del(const struct job *j, const char *name, struct err *e)
 {
-	return users_del(j->accounts, name, e);
+	struct talk *talk;
+	int rc = users_del(j->accounts, name, e);
+
+	if (rc == 0 && (rc = talk_open(j->dir, &talk, e)) == 0) {
+		rc = talk_forget(talk, name, e); /* who has the name next is somebody else */
+		talk_close(talk);
+	}
+	return rc;
 }
 
 static int do_list(const struct job *j, const char *name, struct err *e)
@@ -363,7 +384,7 @@ static int do_invite(const struct job *j, const char *name, struct err *e)
 		return err_set(e, EX_USAGE, "\"%.64s\" can be no user's name", name);
 	}
 	(void)snprintf(i.user, sizeof i.user, "%s", name);
-	had_mailbox = has_mailbox(j, name);
+	had_mailbox = at_rest_has_mailbox(&j->at_rest, j->dir, name);
 	known = is_known(j, name);
 	if (keyfile_load_x25519_public(j->dir, "server", i.key, e) != 0) {
 		return e->code == EX_NOINPUT ? err_hint(e, "smtp361 keygen -d %s server",
@@ -402,6 +423,7 @@ static const struct verb {
 	{"key", 1, 2, do_key},
 	{"mode", 2, 2, do_mode},
 	{"quota", 1, 1, do_quota},
+	{"smtp", 1, 1, do_smtp},
 	{"revoke", 1, 1, do_revoke},
 	{"invite", 1, 1, do_invite},
 };
@@ -424,10 +446,12 @@ static int run_verb(const struct verb *v, struct job *j, const char *name, struc
 	if (j->dir < 0) {
 		return -1;
 	}
-	if (accounts_files_open(j->dir, &j->accounts, e) == 0) {
+	if (at_rest_open(&j->at_rest, j->dir, j->dir_name, e) == 0 &&
+		at_rest_accounts(&j->at_rest, j->dir, &j->accounts, e) == 0) {
 		rc = v->run(j, name, e);
 		j->accounts->ops->close(j->accounts);
 	}
+	at_rest_end(&j->at_rest);
 	(void)close(j->dir);
 	return rc;
 }
@@ -439,7 +463,9 @@ APPLET_MAIN(user)
 		{0, "password-file", CLI_TEXT, &j.password_file},
 		{'s', "server", CLI_TEXT, &j.server}, {0, "hours", CLI_NUMBER, &j.hours},
 		{0, "messages", CLI_TEXT, &j.messages}, {0, "bytes", CLI_TEXT, &j.bytes},
-		{0, "none", CLI_FLAG, &j.none}, {0, "json", CLI_FLAG, &j.json}};
+		{0, "none", CLI_FLAG, &j.none}, {0, "json", CLI_FLAG, &j.json},
+		{0, "cram-md5", CLI_FLAG, &j.cram_md5}, {0, "scram", CLI_FLAG, &j.scram},
+		{0, "own", CLI_FLAG, &j.own}, AT_REST_OPTIONS(&j.at_rest)};
 	struct cli c = {.applet = "user",
 		.help = help,
 		.options = options,

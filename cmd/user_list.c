@@ -4,6 +4,7 @@
 #include "../keys/keyfile.h"
 #include "../proto/message.h"
 #include "cli.h"
+#include "user_smtp.h"
 
 static const char *const kinds[] = {
 	[USERS_PLAIN] = "plain", [USERS_ARGON2ID] = "argon2id", [USERS_NO_PASSWORD] = "none"};
@@ -54,10 +55,11 @@ static int print_user(void *arg, const struct users_row *row)
 	const char *state;
 
 	describe(l->dir, row, key, &state);
-	(void)printf(cli_is_terminal() ? "%-20s %-9s %-9s %-9s %-50s %-9s %s\n"
-				       : "%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+	(void)printf(cli_is_terminal() ? "%-20s %-9s %-9s %-9s %-50s %-9s %-9s %s\n"
+				       : "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 		row->name, kinds[row->kind], user_list_modes[row->mode], state, key,
-		column(row->max_messages, messages), column(row->max_bytes, bytes));
+		column(row->max_messages, messages), column(row->max_bytes, bytes),
+		user_smtp_column(row));
 	return 0;
 }
 
@@ -84,6 +86,9 @@ static int add_json(void *arg, const struct users_row *row)
 	if (row->max_bytes != 0) {
 		cli_json_number(o, "max_bytes", row->max_bytes);
 	}
+	if (row->mechanisms != 0 || row->smtp_password) {
+		cli_json_text(o, "smtp", user_smtp_column(row), strlen(user_smtp_column(row)));
+	}
 	return json_array_append_new(l->array, o);
 }
 
@@ -102,8 +107,8 @@ int user_list(struct accounts_store *accounts, int dir, bool json, struct err *e
 		rc = cli_print_json(l.array, e);
 	} else {
 		if (cli_is_terminal()) {
-			(void)printf("%-20s %-9s %-9s %-9s %-50s %-9s %s\n", "user", "password",
-				"mode", "state", "key", "messages", "bytes");
+			(void)printf("%-20s %-9s %-9s %-9s %-50s %-9s %-9s %s\n", "user",
+				"password", "mode", "state", "key", "messages", "bytes", "smtp");
 		}
 		(void)users_each(users, print_user, &l);
 	}

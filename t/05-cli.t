@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 mkdir "$HOME_DIR/work" && cd "$HOME_DIR/work" || exit 1
-applets='serve client send inbox read delete join keygen user export import check mitm lab'
+applets='serve client send sendmail queue inbox read delete chat put get ls rm join keygen members verify user export import check atrest seal unseal ft ftserve mitm lab'
 clients='client send inbox read delete' # what logs in with an account
 
 # run COMMAND...: RC, and the files o and e
@@ -100,6 +100,18 @@ for o in '--to a' '--title t' '--attach x' '--id x' file -; do
 	# shellcheck disable=SC2086
 	usage_error "send --batch $o" "$SMTP361" send --batch $o
 done
+usage_error "sendmail without a recipient" "$SMTP361" sendmail -i -oem
+usage_error "sendmail -f without its value" "$SMTP361" sendmail -f
+for o in '-bd' '-bss' '-bp a' '-bs a' '-bs -t' '--from-dir . a' '--from-dir . -bs' '--smtp a --smtps a b' \
+	'--smtp a --smtp a b' '--user a --user b c' '--timeout 0 a' '-tZ' '-iQ30m' '--no-such a'; do
+	# shellcheck disable=SC2086
+	usage_error "sendmail $o" "$SMTP361" sendmail $o
+done
+usage_error "queue without a verb" "$SMTP361" queue
+usage_error "queue of another verb" "$SMTP361" queue run
+usage_error "queue list with an id" "$SMTP361" queue list 1
+usage_error "queue flush --json" "$SMTP361" queue flush --json
+usage_error "queue drop without an id" "$SMTP361" queue drop
 usage_error "inbox --timeout without --wait" "$SMTP361" inbox --timeout 5
 for id in '' 1 00 x 000102030405060708090A0B0C0D0E0F 000102030405060708090a0b0c0d0e0f0; do
 	usage_error "inbox --after \"$id\"" "$SMTP361" inbox --after "$id"
@@ -116,17 +128,75 @@ for o in '--content --json' '--content --save .' '--json --save .'; do
 done
 usage_error "delete without an index" "$SMTP361" delete
 usage_error "delete with --last and an index" "$SMTP361" delete --last 1
+usage_error "chat with nobody, and nobody to ask" "$SMTP361" chat
+usage_error "chat with two" "$SMTP361" chat a b
+usage_error "chat --send without a text" "$SMTP361" chat --send a
+usage_error "chat --send with two" "$SMTP361" chat --send a b c
+usage_error "chat --send and --wait" "$SMTP361" chat --send a --wait b
+usage_error "chat --picture to nobody" "$SMTP361" chat --picture a
+usage_error "chat --picture to two" "$SMTP361" chat --picture a --to b c
+usage_error "chat --save of nobody's" "$SMTP361" chat --save 1
+usage_error "chat --timeout without --wait" "$SMTP361" chat --timeout 1 a
+usage_error "chat --last without --history" "$SMTP361" chat --last 1 a
+usage_error "chat --output without --save" "$SMTP361" chat -o a b
+usage_error "chat --yes alone" "$SMTP361" chat --yes a
+usage_error "chat --passphrase-file and --history-passphrase" "$SMTP361" chat --passphrase-file a \
+	--history-passphrase b
+usage_error "chat --send twice" "$SMTP361" chat --send a --send a a
+usage_error "put without a file" "$SMTP361" put
+usage_error "put of two files" "$SMTP361" put a b
+usage_error "put of stdin without a name" "$SMTP361" put - --to a
+usage_error "put --no-message to nobody" "$SMTP361" put a --no-message
+usage_error "get without a name" "$SMTP361" get
+usage_error "get of two names" "$SMTP361" get a b
+for o in --force --resume; do
+	usage_error "get $o to stdout" "$SMTP361" get a -o - $o
+done
+usage_error "ls of a name" "$SMTP361" ls a
+usage_error "rm without a name" "$SMTP361" rm
 usage_error "join with two files" "$SMTP361" join a b
 usage_error "keygen without a name" "$SMTP361" keygen
 usage_error "keygen with --all and a name" "$SMTP361" keygen --all client1
 usage_error "keygen --bits 1024" "$SMTP361" keygen --bits 1024 client1
 usage_error "keygen --bits of X25519 keys" "$SMTP361" keygen --only x25519 --bits 2048 client1
-for kind in '' RSA x448 rsa,x25519; do
+for kind in '' RSA x448 rsa,x25519 P-256; do
 	usage_error "keygen --only \"$kind\"" "$SMTP361" keygen --only "$kind" client1
 done
-for name in '' . .. a/b A Ünal 'a b' _a ./a abcdefghijklmnopqrstuvwxyz1234567 a_x25519; do
+for name in '' . .. a/b A Ünal 'a b' _a ./a abcdefghijklmnopqrstuvwxyz1234567 a_x25519 a_p256; do
 	usage_error "keygen for the name \"$name\"" "$SMTP361" keygen "$name"
 done
+usage_error "keygen --bits of P-256 keys" "$SMTP361" keygen --only p256 --bits 2048 client1
+for o in --ssh --allowed-signers; do
+	usage_error "keygen $o without a name" "$SMTP361" keygen $o
+	usage_error "keygen $o with two" "$SMTP361" keygen $o a b
+	usage_error "keygen $o for an invalid name" "$SMTP361" keygen $o ../a
+	usage_error "keygen $o --age" "$SMTP361" keygen $o --age a
+	usage_error "keygen $o --force" "$SMTP361" keygen $o --force a
+done
+usage_error "keygen --ssh --allowed-signers" "$SMTP361" keygen --ssh --allowed-signers a
+usage_error "members of a word it does not know" "$SMTP361" members bob
+usage_error "verify without a name" "$SMTP361" verify
+usage_error "verify of two" "$SMTP361" verify a b
+usage_error "verify --code of no digits" "$SMTP361" verify --code x a
+usage_error "keygen --age without a name" "$SMTP361" keygen --age
+usage_error "keygen --age with two" "$SMTP361" keygen --age a b
+for o in --all '--only rsa' '--bits 2048' '--tls a' '--days 5' --force '--secret --import x'; do
+	# shellcheck disable=SC2086
+	usage_error "keygen --age $o" "$SMTP361" keygen --age $o a
+done
+usage_error "keygen --age for an invalid name" "$SMTP361" keygen --age ../a
+usage_error "keygen --secret without --age" "$SMTP361" keygen --secret a
+usage_error "keygen --import without --age" "$SMTP361" keygen --import a a
+usage_error "atrest without a verb" "$SMTP361" atrest
+usage_error "atrest with another verb" "$SMTP361" atrest up
+usage_error "atrest newkey without a file" "$SMTP361" atrest newkey
+usage_error "atrest on with an operand" "$SMTP361" atrest on x
+usage_error "atrest status with a key" "$SMTP361" atrest --at-rest key status
+usage_error "seal without a recipient" "$SMTP361" seal
+usage_error "seal with two files" "$SMTP361" seal --to a b c
+usage_error "seal --force without --output" "$SMTP361" seal --to a --force
+usage_error "unseal with two files" "$SMTP361" unseal a b
+usage_error "unseal --force without --output" "$SMTP361" unseal --force
 usage_error "keygen for a valid and an invalid name" "$SMTP361" keygen a ../b
 is "misuse of keygen leaves no file" "$(find . -name '*.pem' -o -name '.*.new')" ""
 usage_error "export without OUT" "$SMTP361" export ada
@@ -165,11 +235,11 @@ for form in '-d sub list' '-dsub list' '--dir sub list' '--dir=sub list' 'list -
 	'-d sub -- list' '--dir=sub -- list'; do
 	# shellcheck disable=SC2086
 	run "$SMTP361" user $form
-	is "user $form works" "$RC $(cat o)" "0 client1	plain	both	-	-	-	-"
+	is "user $form works" "$RC $(cat o)" "0 client1	plain	both	-	-	-	-	-"
 done
 mkdir ./-d && cp sub/user_pass.json ./-d/
 run "$SMTP361" user list -d -d
-is "a value may begin with a dash" "$RC $(cat o)" "0 client1	plain	both	-	-	-	-"
+is "a value may begin with a dash" "$RC $(cat o)" "0 client1	plain	both	-	-	-	-	-"
 usage_error "behind -- an option is an operand" "$SMTP361" user -- list -d
 usage_error "an option that lacks its value at the end" "$SMTP361" user list -d
 usage_error "a long option that lacks its value at the end" "$SMTP361" user list --dir
@@ -197,6 +267,9 @@ for o in max-sessions max-per-address max-chars max-messages max-bytes login-tim
 done
 usage_error "keygen -d twice" "$SMTP361" keygen -d . -d . a
 usage_error "keygen --only twice" "$SMTP361" keygen --only rsa --only x25519 a
+usage_error "keygen --import twice" "$SMTP361" keygen --age --import a --import a a
+usage_error "seal -o twice" "$SMTP361" seal --to a -o a -o a
+usage_error "unseal -u twice" "$SMTP361" unseal -u a -u a
 usage_error "keygen --bits twice" "$SMTP361" keygen --bits 2048 --bits 2048 a
 usage_error "user --password-file twice" "$SMTP361" user --password-file a --password-file a add a
 usage_error "user --hours twice" "$SMTP361" user --hours 1 --hours 1 invite a
@@ -232,7 +305,7 @@ mkdir alone && cp sub/user_pass.json alone/
 for a in $applets; do
 	enhanced_both "$a" --help
 	case $a in
-	serve | client | send | inbox | read | delete | mitm)
+	serve | client | send | sendmail | inbox | read | delete | chat | put | get | ls | rm | members | verify | mitm)
 		is "$a --enhanced --help ends with 0" "$RC" 0
 		;;
 	*)
@@ -395,7 +468,8 @@ for way in full closed; do
 		continue
 	}
 	for what in --help --list --version 'serve --help' 'client --help' 'send --help' \
-		'inbox --help' 'read --help' 'delete --help' 'join --help' 'keygen --help' \
+		'inbox --help' 'read --help' 'delete --help' 'chat --help' 'put --help' 'ls --help' 'join --help' 'keygen --help' \
+		'members --help' 'verify --help' \
 		'user --help' 'user -d sub list' 'user -d sub list --json' \
 		'user -d alone key client1' 'user -d alone invite new -s localhost'; do
 		# shellcheck disable=SC2086

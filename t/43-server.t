@@ -127,6 +127,7 @@ like "and it says which" "$(timeout 10 "$SMTP361" serve -d second -l "127.0.0.1:
 	"127.0.0.1:$first.*Address already in use"
 ok "a name that does not resolve is 69" must_fail 69 timeout 20 "$SMTP361" serve -d second -l no-such-host.invalid:0
 ok "a port of 65536 is usage" must_fail 64 timeout 10 "$SMTP361" serve -d second -l 127.0.0.1:65536
+ok "... without an address, too" must_fail 64 timeout 10 "$SMTP361" serve -d second -l 65536
 stop_server
 if /usr/bin/python3 -c 'import socket; socket.create_server(("::1", 0), family=socket.AF_INET6)' 2>/dev/null; then
 	: >out
