@@ -4,7 +4,8 @@
 #   make static     ./smtp361.static (musl)
 #   make demo       the founding transcript, live          \ these two install what is
 #   make check      every test                             / missing, and say so
-#   make check-crash  every system call of 31-crash.t, 32-power.t and 33-faults.t: a long time
+#   make check-crash  every system call of 20-keys.t, 31-crash.t, 32-power.t, 33-faults.t and 66-queue.t, and what
+#                   make check samples of 35-writers.t, 36-hostile-folder.t and 70-ft.t: a long time
 #   make coverage   what the tests reach of store/ and keys/
 #   make lint asan fuzz bench install uninstall clean
 
@@ -88,11 +89,25 @@ $(S)/%.o: %.c $(S)/include/.made Makefile
 UNIT_PROGRAMS = $(UNITS:%.c=$(B)/%)
 ENGINE_PROGRAMS = $(filter $(B)/t/unit/engine_%,$(UNIT_PROGRAMS))
 
-units: $(UNIT_PROGRAMS)
+PEER_PROGRAMS = $(B)/t/peer/tls_peer $(B)/t/peer/sshsig
+
+units: $(UNIT_PROGRAMS) $(PEER_PROGRAMS)
 	@:
 
-$(UNIT_PROGRAMS): $(B)/t/unit/%: $(B)/t/unit/%.o $(OBJECTS)
-	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+# what each test program takes its part from: linked whole into some 200 of them, the rooms cost more than
+# to compile them
+ROOMS = $(B)/rooms.a
+
+$(ROOMS): $(OBJECTS)
+	@rm -f $@
+	$(call say,AR)$(AR) crs $@ $^
+
+$(UNIT_PROGRAMS): $(B)/t/unit/%: $(B)/t/unit/%.o $(ROOMS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(ROOMS) $(LIBS) -lcmocka
+
+# ours at one end, for another's program at the other
+$(PEER_PROGRAMS): $(B)/t/peer/%: $(B)/t/peer/%.o $(ROOMS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(ROOMS) $(LIBS)
 
 # one suite for every engine behind store/mailbox.h, and the engine in memory
 $(ENGINE_PROGRAMS): $(patsubst %.c,$(B)/%.o,$(wildcard t/unit/engine/*.c))
@@ -100,13 +115,13 @@ $(ENGINE_PROGRAMS): $(patsubst %.c,$(B)/%.o,$(wildcard t/unit/engine/*.c))
 FUZZ_PROGRAMS = $(FUZZERS:%.c=$(B)/%)
 
 # each harness with a main that replays a corpus; `make fuzz` builds them for libFuzzer instead
-$(FUZZ_PROGRAMS): $(B)/t/fuzz/%: $(B)/t/fuzz/%.o $(B)/t/fuzz/main/replay.o $(OBJECTS)
-	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(FUZZ_PROGRAMS): $(B)/t/fuzz/%: $(B)/t/fuzz/%.o $(B)/t/fuzz/main/replay.o $(ROOMS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(ROOMS) $(LIBS)
 
 BENCH_PROGRAMS = $(BENCHES:%.c=$(B)/%)
 
-$(BENCH_PROGRAMS): $(B)/t/bench/%: $(B)/t/bench/%.o $(OBJECTS)
-	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(BENCH_PROGRAMS): $(B)/t/bench/%: $(B)/t/bench/%.o $(ROOMS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(ROOMS) $(LIBS)
 
 benches: $(BENCH_PROGRAMS)
 
@@ -126,8 +141,8 @@ $(B)/t/fault/memory.so: t/fault/memory.c t/fault/mark.h
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) -O2 -g -std=c11 $(WARN) -fPIC -shared -o $@ $<
 
-$(B)/t/fault/engine: $(B)/t/fault/engine.o $(OBJECTS)
-	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/t/fault/engine: $(B)/t/fault/engine.o $(ROOMS)
+	$(call say,LINK)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(ROOMS) $(LIBS)
 
 faults: $(FAULT_PROGRAMS)
 
@@ -146,16 +161,21 @@ check: deps-check
 	@test -e $${VECTORS:-../shared/vectors} || \
 		echo "no ../shared/vectors: tests that need published vectors are SKIPPED" >&2
 	$(Q)$(MAKE) --no-print-directory all units benches faults $(FUZZ_PROGRAMS) smtp361.static
-	$(Q)SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -j2 --directives --failures $(T)
+	$(Q)SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -j$(TOGETHER) --timer --directives --failures $(T)
 
-T ?= t/
+# How many at once: they wait more than they compute. Those that take longest begin: one that began last would
+# run alone at the end.
+TOGETHER ?= 3
+LONGEST = $(addprefix t/,10-units.t 80-lab.t 73-ft-hostile.t 74-ft-peer.t 81-mitm.t 20-keys.t 78-chat.t 32-power.t \
+	31-crash.t 71-ft-resume.t 83-end-to-end-peer.t 70-ft.t 00-lint.t)
+T ?= $(LONGEST) $(filter-out $(LONGEST),$(sort $(wildcard t/*.t)))
 
 check-crash: deps-check
 	$(Q)$(MAKE) --no-print-directory all faults
 	$(Q)CRASH=all SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -v --directives \
-		t/31-crash.t t/32-power.t t/33-faults.t
+		t/20-keys.t t/31-crash.t t/32-power.t t/33-faults.t t/66-queue.t
 	$(Q)EXHAUSTIVE=1 SMTP361=$(CURDIR)/smtp361 BUILD=$(CURDIR)/$(B) prove -v --directives \
-		t/35-writers.t t/36-hostile-folder.t
+		t/35-writers.t t/36-hostile-folder.t t/70-ft.t
 
 lint: deps-check
 	$(Q)prove -v t/00-lint.t
@@ -168,7 +188,7 @@ asan: deps-check
 		HARDEN= LDFLAGS="-fsanitize=address,undefined" $(A)/smtp361 units faults $(FUZZERS:%.c=$(A)/%)
 
 check-asan: asan
-	$(Q)SANITIZED=1 SMTP361=$(CURDIR)/$(A)/smtp361 BUILD=$(CURDIR)/$(A) prove -j2 --directives --failures $(T)
+	$(Q)SANITIZED=1 SMTP361=$(CURDIR)/$(A)/smtp361 BUILD=$(CURDIR)/$(A) prove -j$(TOGETHER) --timer --directives --failures $(T)
 
 # Sessions are forked and end with _exit: t/coverage/exit.c has them write their counters, too. Who may not write
 # them (another user) does without. Of faults, each call meets one (CRASH=each). A test that fails does not end it:

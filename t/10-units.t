@@ -3,8 +3,10 @@
 # A program that crashes, hangs or ends before its last test fails here, whatever it printed.
 . "$(dirname "$0")/lib.sh"
 export VECTORS
+# their stores lie in memory: they are made and removed by the thousand, and no test here is of a disk
+ram_folder
 # these are whole programs of our own: here every byte must be freed
-export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 LSAN_OPTIONS=report_objects=1
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:quarantine_size_mb=16 LSAN_OPTIONS=report_objects=1
 
 # cmocka numbers each program from 1, and (1.1.5) calls a skipped test "not ok N # SKIP".
 renumber() { # MODULE FIRST
@@ -36,7 +38,7 @@ for program in "$BUILD"/t/unit/*; do
 		continue
 	fi
 	rc=0
-	TMPDIR=$HOME_DIR CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$program" \
+	TMPDIR=$RAM CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$program" \
 		>"$HOME_DIR/unit" 2>"$HOME_DIR/unit.err" </dev/null || rc=$?
 	renumber "$module" "$TESTS" <"$HOME_DIR/unit" >"$HOME_DIR/unit.tap"
 	cat "$HOME_DIR/unit.tap"
@@ -53,9 +55,9 @@ for program in "$BUILD"/t/unit/*; do
 	is "$module: every test ran" "$ran" "${planned:-a plan}"
 	# the exit code is the number of failures, which are told above
 	is "$module: it ends in good order" "$rc" "$failed"
-	[ -z "$(ls -d "$HOME_DIR"/smtp361-unit.* 2>/dev/null)" ] || {
+	[ -z "$(ls -d "$RAM"/smtp361-unit.* 2>/dev/null)" ] || {
 		report 1 "$module: nothing is left behind"
-		rm -rf "$HOME_DIR"/smtp361-unit.*
+		rm -rf "$RAM"/smtp361-unit.*
 	}
 done
 is "every unit test is built" "$found" "$(find "$ROOT/t/unit" -maxdepth 1 -name '*.c' | wc -l | tr -d ' ')"

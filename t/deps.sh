@@ -41,10 +41,26 @@ if [ "$1" = check ]; then
 	need tshark "reads the captures of the lab" have tshark
 	need chromium "looks at the page of the lab" have chromium
 	need fonts-dejavu-core "... with letters" test -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
+	need swaks "a mail program, against the SMTP door" have swaks
+	need libdigest-hmac-perl "... which logs in by CRAM-MD5" perl -MDigest::HMAC_MD5 -e 1
+	need libnet-ssleay-perl "... and speaks TLS" perl -MNet::SSLeay -e 1
+	need msmtp "a mail program, against the SMTP door" have msmtp
+	need curl "a mail program, against the SMTP door" have curl
+	need s-nail "a mail program, against the SMTP door" have s-nail
+	need git-email "hands its patches to sendmail" test -e /usr/lib/git-core/git-send-email
+	need php-cli "mail() calls sendmail" have php
+	need nodejs "nodemailer, against the SMTP door" have node
+	need npm "installs nodemailer" have npm
+	need sasl2-bin "accounts of Postfix, which sendmail sends to" test -x /usr/sbin/saslpasswd2
+	need libsasl2-modules "... and their logins" sh -c 'find /usr/lib -name "libcrammd5.so*" | grep -q .'
+	# it would take the place of another mail server: only where there is none
+	[ -e /usr/sbin/sendmail ] || need postfix "a mail server, which sendmail sends to" test -x /usr/sbin/postconf
+	need age "judges sealed files" have age
 	need valgrind "leak checks" have valgrind
 	need mandoc "lints the manual page" have mandoc
 	need clang-format "make lint" have clang-format
 	need shellcheck "make lint" have shellcheck
+	need openssh-client "judges signatures" have ssh-keygen
 	need tmux "tests what a terminal shows" have tmux
 	need faketime "a clock that steps" have faketime
 	need procps "pgrep, ps" have ps
@@ -69,6 +85,10 @@ fail() {
 	echo "that did not work; run as root: apt-get update && apt-get install -y$missing" >&2
 	exit 69
 }
+# a Postfix that the tests run by themselves, and the system does not
+case $missing in
+*postfix*) echo postfix postfix/main_mailer_type select No configuration | $as_root debconf-set-selections || : ;;
+esac
 # the lists may be missing or old: update, then install
 $as_root apt-get update -qq >&2 || fail
 # shellcheck disable=SC2086

@@ -17,7 +17,8 @@ BUILD=${BUILD:-$ROOT/build}
 VECTORS=${VECTORS:-$ROOT/../shared/vectors}
 PEER="/usr/bin/python3 -B $ROOT/t/peer/classic_peer.py"
 SANITIZED=${SANITIZED:-} # set when the program under test is a sanitizer build
-export LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
+# What was freed is kept back for 16 MB, not 256: each fork copies the tables of all those pages.
+export LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:quarantine_size_mb=16 UBSAN_OPTIONS=print_stacktrace=1
 unset SMTP361_SERVER SMTP361_USER SMTP361_PASSWORD_FILE XDG_CONFIG_HOME VISUAL EDITOR 2>/dev/null || :
 
 TESTS=0 FAILS=0 SERVER_PID='' PIDS=''
@@ -133,9 +134,9 @@ site() {
 	cache=$BUILD/t-keys
 	(
 		flock 9
-		[ -f "$cache/both-kinds" ] || {
+		[ -f "$cache/all-kinds" ] || {
 			mkdir -p "$cache" && "$SMTP361" keygen -d "$cache" --force --all >/dev/null &&
-				: >"$cache/both-kinds"
+				: >"$cache/all-kinds"
 		}
 	) 9>"$BUILD/t-keys.lock"
 	mkdir -p "$HOME_DIR/site" && cd "$HOME_DIR/site" || exit 1
@@ -158,7 +159,7 @@ END
 
 # wait_for SECONDS COMMAND...: until it succeeds; no fixed sleeps.
 wait_for() {
-	tries=$(($1 * 50))
+	tries=$(($1 * 150)) # three times as long: a busy machine stands still for seconds
 	shift
 	while ! "$@" >/dev/null 2>&1; do
 		tries=$((tries - 1))
@@ -179,6 +180,13 @@ start_server() {
 	}
 	PORT=$(sed -n 's/^Listening on .*:\([0-9]*\)$/\1/p' err | head -n 1)
 	export SMTP361_SERVER="127.0.0.1:$PORT"
+}
+
+# start_smtp [OPTIONS]: the same, with a door for SMTP beside it: SMTP_DOOR, and SMTP_PORT.
+start_smtp() {
+	start_server --smtp 127.0.0.1:0 "$@" || return 1
+	SMTP_DOOR=$(sed -n 's/^Listening on \(.*\) for SMTP$/\1/p' err | head -n 1)
+	SMTP_PORT=${SMTP_DOOR##*:}
 }
 
 # stop_server: politely; its exit code.

@@ -7,7 +7,7 @@
 SEGMENT_HEAD=128
 unsettled() {
 	[ -d "$1/.journal" ] &&
-		find "$1/.journal" -type f -name '[0-9a-f]*' ! -name '*[!0-9a-f]*' -size "+${SEGMENT_HEAD}c" |
+		find "$1/.journal" -type f -name '[0-9a-f]*' ! -name '*[!0-9a-f]*' -size "+${SEGMENT_HEAD}c" 2>/dev/null | # one may go meanwhile
 		grep -q .
 }
 

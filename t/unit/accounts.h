@@ -6,16 +6,18 @@
 #include "accounts_memory.h"
 #include "unit.h"
 
+#include "../../store/rest.h"
 #include "../../store/users.h"
 
 #define USERS_FILE "user_pass.json" /* of the files engine */
 
 static struct err e;
 static struct accounts_store *accounts;
-static bool in_memory;
+static bool in_memory, at_rest;
+static struct rest_key rest_key;
 
-/* Rows of the table: over the files engine, over the one in memory, over both. Each has a new
- * folder, too. */
+/* Rows of the table: over the files engine, over the one in memory, over both, and the one of mail
+ * at rest. Each has a new folder, too. */
 #define T_FILES(title, function)                                                 \
 	{                                                                        \
 		title ": files", function, accounts_in_files, accounts_end, NULL \
@@ -24,19 +26,37 @@ static bool in_memory;
 	{                                                                          \
 		title ": memory", function, accounts_in_memory, accounts_end, NULL \
 	}
-#define T_BOTH(title, function) T_FILES(title, function), T_MEMORY(title, function)
+#define T_SEALED(title, function)                                                 \
+	{                                                                         \
+		title ": at rest", function, accounts_at_rest, accounts_end, NULL \
+	}
+#define T_BOTH(title, function) \
+	T_FILES(title, function), T_MEMORY(title, function), T_SEALED(title, function)
 
 static inline int accounts_in_files(void **state)
 {
-	in_memory = false;
+	in_memory = at_rest = false;
 	return folder_make(state) != 0 ? -1 : accounts_files_open(folder.fd, &accounts, &e);
 }
 
 static inline int accounts_in_memory(void **state)
 {
 	in_memory = true;
+	at_rest = false;
 	accounts = memory_open();
 	return folder_make(state);
+}
+
+static inline int accounts_at_rest(void **state)
+{
+	struct accounts_store *files;
+	struct rest_note note;
+	int rc = accounts_in_files(state);
+
+	at_rest = true;
+	files = accounts;
+	rc = rc == 0 ? rest_key_new(&rest_key, &note, REST_PASSPHRASE, "a passphrase", 12, &e) : rc;
+	return rc == 0 ? accounts_rest_open(files, &rest_key, &accounts, &e) : rc;
 }
 
 static inline int accounts_end(void **state)
@@ -50,6 +70,11 @@ static inline void put(const void *p, size_t n)
 {
 	if (in_memory) {
 		memory_set(memory_of(accounts), p, n);
+	} else if (at_rest) {
+		struct buf sealed = {0};
+		assert_int_equal(rest_accounts_seal(&rest_key, p, n, &sealed, &e), 0);
+		spew(USERS_FILE, sealed.p, sealed.n);
+		buf_free(&sealed);
 	} else {
 		spew(USERS_FILE, p, n);
 	}
@@ -77,6 +102,13 @@ static inline void get(struct buf *out)
 		assert_int_equal(buf_append(out, m->shared->text, m->shared->n), 0);
 		assert_int_equal(buf_append(out, "", 1), 0);
 		out->n--;
+	} else if (at_rest) {
+		struct buf sealed = {0};
+		slurp(USERS_FILE, &sealed);
+		assert_int_equal(rest_accounts_open(&rest_key, &sealed, out, &e), 0);
+		assert_int_equal(buf_append(out, "", 1), 0);
+		out->n--;
+		buf_free(&sealed);
 	} else {
 		slurp(USERS_FILE, out);
 	}

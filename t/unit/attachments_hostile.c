@@ -33,7 +33,7 @@ static void hostile_names(void **state)
 		{"tab\tx", "tab_x"},
 		{"a;b c", "a;b c"},
 		{"caf\xc3\xa9", "caf\xc3\xa9"},
-		{"\xff\xfe", "\xff\xfe"},
+		{"\xff\xfe", "\xef\xbf\xbd\xef\xbf\xbd"},
 		{"%2e%2e%2ff", "%2e%2e%2ff"},
 		{"~", "~"},
 		{"~root", "~root"},

@@ -100,8 +100,10 @@ static void files(void **state)
 		spew("text", text, lengths[i]);
 		assert_int_equal(content_open(&c, path_of("text"), ANY, &e), 0);
 		/* what is large stays on disk */
-		assert_int_equal(c.parts[0].kind,
-			lengths[i] >= CONTENT_MEMORY ? CONTENT_FILE : CONTENT_MEMORY_PART);
+		assert_int_equal(c.parts[0].kind, lengths[i] > CONTENT_MEMORY ? CONTENT_FILE
+						  : lengths[i] == CONTENT_MEMORY
+							  ? CONTENT_SPILLED
+							  : CONTENT_MEMORY_PART);
 		assert_content(text, lengths[i], chars);
 		free(text);
 	}
@@ -143,8 +145,8 @@ static void streams(void **state)
 		pid_t child = start_child(write_stream, i % 2 == 0 ? 65536 : 4093);
 		assert_int_equal(content_open(&c, path_of("fifo"), ANY, &e), 0);
 		assert_int_equal(end_child(child), 0);
-		assert_int_equal(
-			c.parts[0].kind, n >= CONTENT_MEMORY ? CONTENT_FILE : CONTENT_MEMORY_PART);
+		assert_int_equal(c.parts[0].kind,
+			n >= CONTENT_MEMORY ? CONTENT_SPILLED : CONTENT_MEMORY_PART);
 		assert_content(text, n, chars);
 		free(text);
 	}

@@ -86,6 +86,50 @@ static void who_may_stay(void **state)
 	accounts_close(&server);
 }
 
+static bool stays(const struct presence_who *who)
+{
+	assert_int_equal(accounts_refresh(&server, NULL, &e), 0);
+	return accounts_allow(&server, who);
+}
+
+/* Whose mail program logged in stays as long as that password is good for it. */
+static void mail_programs(void **state)
+{
+	struct presence_who by_own = {.user = "k", .mail = USERS_MAIL_OWN};
+	struct presence_who by_password = {.user = "p", .mail = USERS_MAIL_ACCOUNT};
+	struct presence_who classic = {.user = "p"};
+
+	(void)state;
+	begin("{\"k\": {\"x25519\": \"" KEY_1 "\", \"mode\": \"key\"}, \"p\": \"secret\"}");
+	assert_false(stays(&by_own));
+	assert_true(stays(&by_password) && stays(&classic));
+	assert_int_equal(users_set_smtp_password(accounts, "k", "x", 1, 0, &e), 0);
+	assert_true(stays(&by_own));
+	assert_int_equal(users_set_smtp_password(accounts, "k", "y", 1, USERS_CRAM_MD5, &e), 0);
+	assert_true(stays(&by_own)); /* as with any other new password */
+	assert_int_equal(users_set_mechanisms(accounts, "k", NULL, 0, 0, &e), 0);
+	assert_false(stays(&by_own));
+	assert_int_equal(users_set_smtp_password(accounts, "k", "x", 1, 0, &e), 0);
+	assert_int_equal(users_revoke(accounts, "k", NULL, &e), 0);
+	assert_false(stays(&by_own));
+	assert_int_equal(users_set_smtp_password(accounts, "k", "x", 1, 0, &e), 0);
+	assert_false(stays(&by_own)); /* let in again, but not who was shut out */
+	by_own.revoked_at = users_revoked_at(server.now, "k");
+	assert_true(stays(&by_own));
+	/* one of its own takes the place of the account's, for mail programs alone */
+	assert_int_equal(users_set_smtp_password(accounts, "p", "x", 1, 0, &e), 0);
+	assert_false(stays(&by_password));
+	assert_true(stays(&classic));
+	assert_int_equal(users_set_mode(accounts, "p", USERS_ENHANCED, &e), 0);
+	assert_false(stays(&classic));
+	by_password.mail = USERS_MAIL_OWN;
+	assert_true(stays(&by_password));
+	assert_int_equal(users_set_mechanisms(accounts, "p", NULL, 0, 0, &e), 0);
+	by_password.mail = USERS_MAIL_ACCOUNT;
+	assert_false(stays(&by_password));
+	accounts_close(&server);
+}
+
 /* A key that cannot be read just now is no wrong key. */
 static void key_unreadable(void **state)
 {
@@ -115,6 +159,8 @@ int main(void)
 		T_BOTH("a session inherits the accounts, and follows the file", followed),
 		T_BOTH("a file that is damaged lets nobody in", damaged),
 		T_BOTH("who was shut out may not stay, whoever is let in again", who_may_stay),
+		T_BOTH("a mail program stays while its password is good for mail programs",
+			mail_programs),
 		T_BOTH("a key that cannot be read just now is not refused for good",
 			key_unreadable),
 	};

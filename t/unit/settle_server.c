@@ -197,7 +197,7 @@ static bool is_listening(void)
 
 static void start_server(void)
 {
-	struct server server = {.listen = {"127.0.0.1:0"},
+	struct server server = {.listen = {{.address = "127.0.0.1:0"}},
 		.listen_n = 1,
 		.sessions = 20,
 		.per_address = 20,
