@@ -86,7 +86,10 @@ begin_postfix() {
 		return 1
 	}
 	daemons=$(postconf -dh daemon_directory)
-	PORT=$((20000 + $$ % 20000))
+	PORT=$(free_ports 4) || {
+		echo "no ports are free"
+		return 1
+	}
 	postfix_files "$HOME_DIR/postfix" "$daemons" "$PORT" >files.log 2>&1 || {
 		echo "its files cannot be made: $(tail -n 1 files.log)"
 		return 1

@@ -189,6 +189,31 @@ start_smtp() {
 	SMTP_PORT=${SMTP_DOOR##*:}
 }
 
+# free_ports N: the first of N in a row on which nothing listens, for a program that cannot be asked what it took.
+# They lie below those that the kernel gives to connections: another test that runs beside would get one.
+free_ports() {
+	/usr/bin/python3 -B -c '
+import random, socket, sys
+count = int(sys.argv[1])
+lowest_given = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+for attempt in range(1000):
+    first = random.randrange(10000, max(lowest_given, 12000) - count)
+    sockets = [socket.socket() for port in range(count)]
+    try:
+        for port, one in enumerate(sockets, first):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    finally:
+        for one in sockets:
+            one.close()
+    print(first)
+    sys.exit(0)
+sys.exit("no ports are free")
+' "$1"
+}
+
 # stop_server: politely; its exit code.
 stop_server() {
 	kill -TERM "$SERVER_PID"

@@ -1,7 +1,7 @@
 # A private Postfix, to measure beside: with TLS by a certificate of its own, AUTH PLAIN by Cyrus SASL
 # with a sasldb of its own, and mail thrown away, for msmtp; or for smtp-source, delivering to the
 # Maildir of one user. Its queue is in the folder that is measured. No file of the system's Postfix is
-# touched. Sourced by run.sh; uses wait_for and PIDS of lib.sh.
+# touched. Sourced by run.sh; uses wait_for, free_ports and PIDS of lib.sh.
 #     start_postfix DIR       sets MSMTPRC; or prints why not and fails
 #     start_delivery DIR      sets POSTFIX_DOOR, and POSTFIX_BASE: the Maildir of box1 is box1 in it
 #     stop_postfix
@@ -22,7 +22,7 @@ can_postfix() {
 	is_root || no_postfix "only root can start one" || return 1
 	DAEMONS=$(postconf -dh daemon_directory) && [ -x "$DAEMONS/master" ] ||
 		no_postfix "there is no master" || return 1
-	POSTFIX_PORT=$((20000 + $$ % 20000))
+	POSTFIX_PORT=$(free_ports 1) || no_postfix "no port is free" || return 1
 }
 
 # its folders, and what every one needs: the rest is appended

@@ -154,7 +154,7 @@ start_sshd() {
 			return
 		}
 	done
-	SSHD_PORT=$((20000 + $$ % 20000))
+	SSHD_PORT=$(free_ports 1) || return
 	mkdir -p /run/sshd 2>/dev/null
 	ssh-keygen -q -t ed25519 -N '' -f "$1/host_key" && ssh-keygen -q -t ed25519 -N '' -f "$1/user_key" ||
 		exit 70
