@@ -222,10 +222,7 @@ masked() {
 # Each "$ COMMAND" of a console block is run, and what it prints follows it. Not in a pipe: the
 # server's process id must reach the cleanup.
 replay() { # COMMANDS
-	port=$(/usr/bin/python3 -c '
-import socket
-s = socket.create_server(("127.0.0.1", 0))
-print(s.getsockname()[1])')
+	port=$(free_ports 1)
 	while IFS= read -r command <&3; do
 		printf '$ %s\n' "$command"
 		here=$(echo "$command" | sed "s/127\.0\.0\.1:13000/127.0.0.1:$port/g")

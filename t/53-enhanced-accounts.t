@@ -25,11 +25,11 @@ start() {
 	ADDRESS=$SMTP361_SERVER
 	unset SMTP361_SERVER
 }
-# start_again OPTIONS...: at the address that the configurations know
-start_again() {
-	start_server -l "$KNOWN" "$@" || exit 1
-	ADDRESS=$KNOWN PORT=${KNOWN##*:}
-	unset SMTP361_SERVER
+# start_at OPTIONS...: at the address that the configurations know
+start_at() {
+	LISTEN=$KNOWN
+	start "$@"
+	unset LISTEN
 }
 # invite NAME [OPTION...]: the line alone
 invite() { user invite -s "$ADDRESS" "$@" 2>/dev/null; }
@@ -177,8 +177,8 @@ ok "none of these changed the accounts" cmp before invited/$file
 
 # --- the user's first minute ---
 
-start -v
-KNOWN=$ADDRESS
+KNOWN=127.0.0.1:$(free_ports 1)
+start_at -v
 run_at alice inbox
 like "before anything: 64, and join is named" "$(said)" '^64 .*smtp361 join'
 L=$(invite alice)
@@ -631,7 +631,7 @@ if [ -n "$TRACE" ]; then
 	chmod 755 "$HOME_DIR/under"
 	kept=$SMTP361
 	SMTP361=$HOME_DIR/under
-	start_again -v
+	start_at -v
 	SMTP361=$kept
 	wait_for 5 grep -q INJECTED trace
 	ok "a server without inotify starts" grep -q INJECTED trace
@@ -734,7 +734,7 @@ stop_server
 # --- death at any step ---
 
 if [ -n "$TRACE" ]; then
-	start_again
+	start_at
 	L=$(invite kim)
 	edit "d['kim']['note'] = 'kept'"
 	cp -p $file before

@@ -11,6 +11,7 @@ for n in 1 2; do
 done
 echo '{"client1": {"mode": "enhanced"}, "client2": {"mode": "enhanced"}}' >srv/user_pass.json
 chmod 600 srv/user_pass.json
+LISTEN=127.0.0.1:$(free_ports 1) # it comes again where it was
 start_server -d "$HOUSE/srv" || exit 1
 TMUX_SOCKET=$HOME_DIR/tmux
 unset TMUX
@@ -213,15 +214,13 @@ kill -CONT "$child"
 bottom_is "continued, the line is drawn again" a '> kept while stopped'
 
 # the server goes and comes
-port=$PORT
 stop_server
 sees "a connection that breaks is told" a "* what you type waits until the server is there"
 key a C-u
 type a 'said into the void'
 key a Enter
 sees "... and what is typed waits" a "client1: said into the void  (waiting)"
-"$SMTP361" serve -l "127.0.0.1:$port" -d "$HOUSE/srv" >out 2>err </dev/null &
-SERVER_PID=$!
+start_server -d "$HOUSE/srv"
 sees "... until the server is there again" a "* connected again"
 sees "... and then it comes" b "client1: said into the void"
 

@@ -168,11 +168,11 @@ wait_for() {
 	done
 }
 
-# start_server [OPTIONS]: in the current folder, on a free port of loopback. Logs: out, err.
+# start_server [OPTIONS]: in the current folder, at $LISTEN, or on a free port of loopback. Logs: out, err.
 start_server() {
 	: >err
 	: >out
-	"$SMTP361" serve -l 127.0.0.1:0 "$@" >out 2>err </dev/null &
+	"$SMTP361" serve -l "${LISTEN:-127.0.0.1:0}" "$@" >out 2>err </dev/null &
 	SERVER_PID=$!
 	wait_for 10 grep -q "ready to accept" out || {
 		diag "the server did not start: $(cat err)"
