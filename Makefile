@@ -165,7 +165,7 @@ check: deps-check
 
 # How many at once: they wait more than they compute. Those that take longest begin: one that began last would
 # run alone at the end.
-TOGETHER ?= 3
+TOGETHER ?= 4
 LONGEST = $(addprefix t/,10-units.t 80-lab.t 73-ft-hostile.t 74-ft-peer.t 81-mitm.t 20-keys.t 78-chat.t 32-power.t \
 	31-crash.t 71-ft-resume.t 83-end-to-end-peer.t 70-ft.t 00-lint.t)
 T ?= $(LONGEST) $(filter-out $(LONGEST),$(sort $(wildcard t/*.t)))

@@ -48,6 +48,8 @@ if [ "$1" = check ]; then
 	need curl "a mail program, against the SMTP door" have curl
 	need s-nail "a mail program, against the SMTP door" have s-nail
 	need git-email "hands its patches to sendmail" test -e /usr/lib/git-core/git-send-email
+	need libmailtools-perl "... and reads addresses" perl -MMail::Address -e 1
+	need mutt "a mail program, whose folders are imported" have mutt
 	need php-cli "mail() calls sendmail" have php
 	need nodejs "nodemailer, against the SMTP door" have node
 	need npm "installs nodemailer" have npm
