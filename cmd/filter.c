@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-enum { PIECE = 131072 };
+enum { PIECE = AGE_BATCH * AGE_CHUNK };
 
 /* --- a signal on the way --- */
 
@@ -104,6 +104,7 @@ int filter_open(struct filter *f, struct err *e)
 		source_close(&f->from);
 		return -1;
 	}
+	age_batch_begin(&f->batch);
 	behind_begin(&f->behind, write_out, f);
 	return 0;
 }
@@ -161,6 +162,7 @@ int filter_close(struct filter *f, bool whole, struct err *e)
 {
 	int rc = behind_end(&f->behind, whole ? e : NULL);
 
+	age_batch_end(&f->batch);
 	rc = !whole ? 0 : rc == 0 ? landing_finish(&f->to, e) : rc;
 	(void)landing_end(&f->to, false);
 	source_close(&f->from);

@@ -16,8 +16,9 @@ struct filter {
 	/* the rest is ours */
 	struct source from;
 	struct landing to;
-	struct behind behind; /* what writes there */
-	bool shown;           /* a terminal gets the output, and nobody insisted */
+	struct age_batch batch; /* what is worked on at once, for the stream */
+	struct behind behind;   /* what writes there */
+	bool shown;             /* a terminal gets the output, and nobody insisted */
 };
 
 /* Open both. 0, or -1 (EX_NOINPUT, EX_USAGE: they are one file; landing_open). */

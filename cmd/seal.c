@@ -61,8 +61,11 @@ static int seal(struct job *j, struct err *e)
 	const struct age_sink sealing = {put, &j->seal};
 
 	if (age_seal_begin(&j->seal, j->to.keys, j->to.n, j->armored, filter_out(&j->filter), e) !=
-			0 ||
-		filter_run(&j->filter, &sealing, e) != 0) {
+		0) {
+		return -1;
+	}
+	j->seal.stream.batch = &j->filter.batch;
+	if (filter_run(&j->filter, &sealing, e) != 0) {
 		return -1;
 	}
 	return age_seal_end(&j->seal, e);

@@ -61,6 +61,7 @@ static int unseal(struct job *j, struct err *e)
 	int rc;
 
 	age_open_begin(&j->open, j->own.keys, j->own.n, AGE_EITHER, filter_out(&j->filter));
+	j->open.stream.batch = &j->filter.batch;
 	rc = filter_run(&j->filter, &opening, e);
 	rc = rc == 0 ? age_open_end(&j->open, e) : rc;
 	if (rc != 0 && j->open.fault != AGE_SOUND && j->open.fault != AGE_OTHER) {

@@ -120,6 +120,7 @@ void age_open_begin(struct age_open *o, const struct x25519_pair *identities, si
 	o->header.identities = identities;
 	o->header.identities_n = n;
 	o->stream.out = out;
+	o->stream.batch = NULL;
 }
 
 /* The next bytes, out of their armor: the header, then the payload. */

@@ -33,7 +33,7 @@ struct age_seal {
 	bool armored;
 	struct age_sink out; /* the caller's */
 	struct age_armor_writer armor;
-	struct age_stream_writer stream;
+	struct age_stream_writer stream; /* whose batch the caller may lend, once it was begun */
 };
 
 /* Begin a file for n recipients (at least 1) and hand out its header. 0, or -1: EX_TEMPFAIL (no
@@ -56,7 +56,7 @@ struct age_open {
 	enum age_form form;
 	struct age_armor_reader armor;
 	struct age_header header;
-	struct age_stream_reader stream;
+	struct age_stream_reader stream; /* whose batch the caller may lend, once it was begun */
 };
 
 /* Begin. The identities (n of them) must stay until the end. age_open_wipe() o in any case. */

@@ -9,13 +9,33 @@
 
 #include "age_fault.h"
 #include "chacha.h"
+#include "worker.h"
 
-enum { AGE_FILE_KEY = 16, AGE_NONCE = 16, AGE_CHUNK = 65536, AGE_SEALED = AGE_CHUNK + CHACHA_TAG };
+enum {
+	AGE_FILE_KEY = 16,
+	AGE_NONCE = 16,
+	AGE_CHUNK = 65536,
+	AGE_SEALED = AGE_CHUNK + CHACHA_TAG,
+	AGE_BATCH = 8
+};
+
+/* What a stream can be lent to work on several chunks at once, half of them in another thread: it
+ * pays for who hands it AGE_BATCH chunks in a piece. 1 MiB. */
+struct age_batch {
+	struct worker worker;
+	uint8_t sealed[AGE_BATCH][AGE_SEALED], plain[AGE_BATCH][AGE_CHUNK];
+};
+
+void age_batch_begin(struct age_batch *b);
+/* End the thread, and wipe. */
+void age_batch_end(struct age_batch *b);
 
 struct age_stream_writer {
 	uint8_t key[CHACHA_KEY];
-	uint64_t number; /* of the next chunk */
-	size_t n;
+	struct age_batch *batch; /* the caller's, or NULL: set behind age_stream_begin */
+	uint64_t number;         /* of the next chunk that is sealed */
+	size_t whole;            /* chunks that wait, and are not the last */
+	size_t n;                /* bytes in the one behind these */
 	uint8_t chunk[AGE_SEALED];
 };
 
@@ -30,10 +50,13 @@ int age_stream_end(struct age_stream_writer *s, const struct age_sink *to, struc
 struct age_stream_reader {
 	uint8_t key[CHACHA_KEY]; /* the file key, until the nonce is there */
 	struct age_sink out;     /* gets authentic bytes alone */
-	uint64_t number;
-	bool keyed, whole; /* the nonce is there; the last chunk was opened */
-	size_t n;
-	uint8_t chunk[AGE_SEALED], plain[AGE_SEALED];
+	struct age_batch *batch; /* the caller's, or NULL: set ahead of the first byte */
+	uint64_t number;         /* of the next chunk that is opened */
+	bool keyed, ended;       /* the nonce is there; the last chunk was opened */
+	size_t whole;            /* chunks that wait, and are as long as any but the last */
+	size_t n;                /* bytes in the one behind these */
+	bool authentic[AGE_BATCH];
+	uint8_t chunk[AGE_SEALED], plain[AGE_CHUNK];
 };
 
 /* Set the file key, ahead of the first byte. */

@@ -1,10 +1,10 @@
 /* Writing behind; see behind.h. */
 #include "behind.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "bytes.h"
+#include "thread.h"
 
 /* Write what was filled, however little it is. The lock is held, and given meanwhile. */
 static void write_filled(struct behind *b)
@@ -38,19 +38,6 @@ static void *run(void *arg)
 	return NULL;
 }
 
-/* Signals are the caller's: what he blocks must not end him here. */
-static bool start_thread(struct behind *b)
-{
-	sigset_t all, before;
-	bool started;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	started = pthread_create(&b->thread, NULL, run, b) == 0;
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return started;
-}
-
 void behind_begin(struct behind *b, behind_write *write, void *arg)
 {
 	b->write = write;
@@ -60,7 +47,7 @@ void behind_begin(struct behind *b, behind_write *write, void *arg)
 	b->ends = b->failed = false;
 	(void)pthread_mutex_init(&b->lock, NULL);
 	(void)pthread_cond_init(&b->changed, NULL);
-	b->threaded = start_thread(b);
+	b->threaded = thread_start(&b->thread, run, b);
 }
 
 /* The lock is held. */

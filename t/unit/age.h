@@ -16,6 +16,9 @@ static inline int keep(void *arg, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
+/* What the streams are lent, or NULL: they work chunk by chunk. */
+static struct age_batch *lent;
+
 /* Open it in pieces of so many bytes, into out. The fault. */
 static inline enum age_fault open_pieces(const void *p, size_t n, size_t piece,
 	const struct x25519_pair *identities, size_t identities_n, enum age_form form,
@@ -29,6 +32,7 @@ static inline enum age_fault open_pieces(const void *p, size_t n, size_t piece,
 
 	out->n = 0;
 	age_open_begin(&o, identities, identities_n, form, (struct age_sink){keep, out});
+	o.stream.batch = lent;
 	for (size_t at = 0; at < n && rc == 0; at += piece) {
 		rc = age_open_write(&o, s + at, n - at < piece ? n - at : piece, &e);
 	}
@@ -59,6 +63,7 @@ static inline void seal_pieces(const uint8_t *p, size_t n, size_t piece,
 	assert_int_equal(age_seal_begin(&s, recipients, recipients_n, armored,
 				 (struct age_sink){keep, out}, &e),
 		0);
+	s.stream.batch = lent;
 	for (size_t at = 0; at < n; at += piece) {
 		assert_int_equal(
 			age_seal_write(&s, p + at, n - at < piece ? n - at : piece, &e), 0);

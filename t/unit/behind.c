@@ -1,30 +1,9 @@
 /* Writing behind: all of it, in order, once, by a thread and without one. */
-#include "unit.h"
+#include "threads.h"
 
-#include <dlfcn.h>
 #include <poll.h>
 
 #include "../../crypto/behind.h"
-
-/* --- a system that has no thread to give --- */
-
-static bool no_threads;
-
-typedef int create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-
-create refused_create __asm__("pthread_create");
-int refused_create(pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
-{
-	static create *real;
-
-	if (no_threads) {
-		return EAGAIN;
-	}
-	if (real == NULL) {
-		*(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
-	}
-	return real(thread, attr, run, arg);
-}
 
 /* --- where it is written --- */
 

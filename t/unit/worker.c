@@ -1,0 +1,79 @@
+/* Two threads at one work: each part is done once, whoever does it. */
+#include "threads.h"
+
+#include <poll.h>
+
+#include "../../crypto/worker.h"
+
+/* --- the work --- */
+
+enum { MOST = 33 };
+
+static struct work {
+	pthread_t caller;
+	int naps_of; /* 1: of the caller's parts, 2: of the other's */
+	int done[MOST + 1];
+	bool elsewhere[MOST + 1];
+} work;
+
+static void note(void *arg, size_t i)
+{
+	struct work *w = arg;
+	bool other = pthread_equal(pthread_self(), w->caller) == 0;
+
+	if (w->naps_of == (other ? 2 : 1)) {
+		(void)poll(NULL, 0, 1);
+	}
+	w->done[i]++;
+	w->elsewhere[i] = other;
+}
+
+static size_t do_all(struct worker *w, size_t n, int naps_of)
+{
+	size_t elsewhere = 0;
+
+	work = (struct work){.caller = pthread_self(), .naps_of = naps_of};
+	worker_each(w, n, note, &work);
+	for (size_t i = 0; i <= MOST; i++) {
+		assert_int_equal(work.done[i], i < n ? 1 : 0);
+		elsewhere += work.elsewhere[i] ? 1 : 0;
+	}
+	return elsewhere;
+}
+
+/* --- tests --- */
+
+static void each_once(void **state)
+{
+	struct worker w;
+
+	no_threads = *state != NULL;
+	worker_begin(&w);
+	for (int naps_of = 0; naps_of <= 2; naps_of++) {
+		for (size_t n = 0; n <= MOST; n++) {
+			size_t half = no_threads ? 0 : n / 2;
+			assert_int_equal(do_all(&w, n, naps_of), half);
+		}
+	}
+	worker_end(&w);
+	worker_begin(&w); /* one that gets nothing to do */
+	worker_end(&w);
+	no_threads = false;
+}
+
+static void alone(void **state)
+{
+	(void)state;
+	assert_int_equal(do_all(NULL, MOST, 0), 0);
+}
+
+int main(void)
+{
+	static bool without;
+	const struct CMUnitTest tests[] = {
+		T("each part is done once, half of them by the other", each_once),
+		{"and without a thread all of them here", each_once, NULL, NULL, &without},
+		T("without a worker, too", alone),
+	};
+	return RUN(tests);
+}
