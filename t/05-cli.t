@@ -7,11 +7,6 @@ mkdir "$HOME_DIR/work" && cd "$HOME_DIR/work" || exit 1
 applets='serve client send sendmail queue inbox read delete chat put get ls rm join keygen members verify user export import check atrest seal unseal ft ftserve mitm lab'
 clients='client send inbox read delete' # what logs in with an account
 
-# run COMMAND...: RC, and the files o and e
-run() {
-	RC=0
-	"$@" >o 2>e </dev/null || RC=$?
-}
 lines() { wc -l <"$1" | tr -d ' '; }
 
 # usage_error TITLE COMMAND...: 64, one line why and one line of usage on stderr, nothing on stdout

@@ -16,7 +16,6 @@ END
 smtp361 keygen client6 >/dev/null 2>&1
 start_server || exit 1
 
-raw() { /usr/bin/python3 -B "$ROOT/t/peer/raw.py" --keys . --port "$PORT" "$@"; }
 # session USER STEP...: log in, take the menu, go on
 session() {
 	who=$1

@@ -6,7 +6,6 @@
 site
 printf 'hello' >hello.txt
 PROGRAM=$SMTP361 ORIGINAL=$SMTP361
-raw() { /usr/bin/python3 -B "$ROOT/t/peer/raw.py" --keys . --port "$PORT" "$@"; }
 session() { # USER STEP...
 	who=$1
 	shift

@@ -151,7 +151,6 @@ is "each whole" "$(for f in client4/client3_Ten*.txt; do tail -c 1000000 "$f" | 
 
 # --- what no honest client sends ---
 
-raw() { /usr/bin/python3 -B "$ROOT/t/peer/raw.py" --keys . --port "$PORT" "$@"; }
 login() { # TITLE KIND
 	is "$1 gets the one refusal" "$(raw login "$2")" 'Invalid username or password closed '
 }

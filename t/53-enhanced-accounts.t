@@ -17,7 +17,6 @@ run() {
 	RC=0
 	timeout 30 "$@" >o 2>e </dev/null || RC=$?
 }
-said() { echo "$RC $(cat o e | tr '\n' ' ')"; } # of the last run: its code and all its words
 user() { timeout 30 "$SMTP361" user -d "$SITE" "$@" </dev/null; }
 # start OPTIONS...: a server whose address is told to nobody, as on the day of a new user
 start() {

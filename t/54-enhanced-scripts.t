@@ -24,7 +24,6 @@ run() {
 	RC=0
 	e "$@" >o 2>e </dev/null || RC=$?
 }
-said() { echo "$RC $(cat o e | tr '\n' ' ')"; } # of the last run: its code and all its words
 titles() { e "$1" inbox </dev/null | cut -f 4; }
 count() { titles "$1" | grep -cx -e "$2"; } # N TITLE: how often it is listed
 ms() { echo $(($(date +%s%N) / 1000000)); }

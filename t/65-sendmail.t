@@ -20,7 +20,6 @@ send() {
 	# shellcheck disable=SC2059
 	printf "$input" | timeout 60 "$SMTP361" sendmail "$@" >o 2>e || RC=$?
 }
-said() { echo "$RC $(cat o e | tr '\n' ' ')"; }
 raw() { "$SMTP361" read --enhanced -u "client$1" --raw --last | tr -d '\r'; } # N
 titles() { "$SMTP361" inbox --enhanced -u "client$1" | cut -f 4; }
 count() { titles "$1" | wc -l | tr -d ' '; }

@@ -25,7 +25,6 @@ queue() {
 	RC=0
 	timeout 60 "$SMTP361" queue "$@" >"$HOME_DIR/site/o" 2>"$HOME_DIR/site/e" </dev/null || RC=$?
 }
-said() { echo "$RC $(cat o e | tr '\n' ' ')"; }
 listed() { "$SMTP361" queue list | cut -f "$1"; } # FIELD
 subjects() { for id in $(listed 1); do sed -n 's/^Subject: //p' "$QUEUE/$id.message"; done | tr '\n' ' '; }
 titles() { "$SMTP361" inbox --enhanced -u "client$1" -s "$SERVER" | cut -f 4 | tr '\n' ' '; }

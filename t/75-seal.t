@@ -6,10 +6,6 @@ mkdir "$HOME_DIR/w" && cd "$HOME_DIR/w" || exit 1
 umask 077
 KIT=$VECTORS/age/testkit
 
-run() { # COMMAND...: its exit code in RC, its output in o and e
-	RC=0
-	"$@" >o 2>e </dev/null || RC=$?
-}
 # left: what lies here that is not asked for
 left() { find . -name '.*.part*' -o -name out; }
 # pattern BYTES: bytes that look random and are the same in every run

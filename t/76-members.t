@@ -16,7 +16,6 @@ run() {
 	RC=0
 	u "$@" >o 2>e </dev/null || RC=$?
 }
-said() { echo "$RC $(cat o e | tr '\n' ' ')"; }
 known() { cat "$1/smtp361/known_members" 2>/dev/null; }
 print_of() { sed -n "s/^$2	[^	]*	\([^	]*\)	\([^	]*\)	.*/\1 \2/p" "$1"; }
 

@@ -6,6 +6,8 @@
 #     ok "a title that is an assertion" test -f x
 #     is "the list is empty" "$(as client1 inbox)" ""
 #     ok "no FILE is usage" must_fail 64 smtp361 send
+#     run as client1 inbox -n    # RC, and the files o and e
+#     like "what is wrong is told" "$(said)" '^64 .*-n'
 #     done_testing
 #
 # Everything is made in $HOME_DIR and removed at the end, and every process started here is ended.
@@ -129,6 +131,13 @@ must_fail() {
 # In the background use "$SMTP361" itself: $! of this function is a shell's.
 smtp361() { "$SMTP361" "$@"; }
 
+# run COMMAND...: RC is its exit code; what it prints is in the files o and e. said: all of it, in one line.
+run() {
+	RC=0
+	"$@" >o 2>e </dev/null || RC=$?
+}
+said() { echo "$RC $(cat o e | tr '\n' ' ')"; }
+
 # Keys are slow to make: one set serves the whole run.
 site() {
 	cache=$BUILD/t-keys
@@ -229,6 +238,9 @@ as() {
 	shift 2
 	"$SMTP361" "$applet" -u "$who" --password-file "pw${who#client}" "$@"
 }
+
+# raw ARGUMENTS...: peer/raw.py, which sends what no honest client does
+raw() { /usr/bin/python3 -B "$ROOT/t/peer/raw.py" --keys . --port "$PORT" "$@"; }
 
 # stored: how many message files there are, to see that nothing was stored
 stored() {
