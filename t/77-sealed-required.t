@@ -1,34 +1,13 @@
 #!/bin/sh
 # Who takes sealed mail alone: what nobody whose key is pinned has signed is not shown, whichever door it comes by.
 . "$(dirname "$0")/lib.sh"
-site
-umask 077
-for i in 1 2 3; do
-	mkdir "k$i"
-	cp "client$i"_*.pem server_public.pem server_x25519_public.pem "k$i/"
-	rm -f "k$i/client${i}"_p256_*.pem
-done
-rm -f client?_p256_*.pem
+. "$(dirname "$0")/sealed.sh"
+members 3
 start_server || exit 1
 
-# by N APPLET...: over the enhanced protocol, as clientN; cl: over the classic one
-by() {
-	n=$1 applet=$2
-	shift 2
-	"$SMTP361" "$applet" -u "client$n" -k "k$n" --password-file "pw$n" --enhanced "$@"
-}
-cl() {
-	n=$1 applet=$2
-	shift 2
-	"$SMTP361" "$applet" -u "client$n" -k "k$n" --password-file "pw$n" "$@"
-}
 # as configured, client2
 conf() { "$SMTP361" "$@"; }
 export XDG_CONFIG_HOME="$PWD/xdg"
-run() { # COMMAND...: its exit code in RC, its output in o and e
-	RC=0
-	"$@" >o 2>e </dev/null || RC=$?
-}
 # leaks: what of the plain text, or of what nobody signed, is in o
 leaks() { grep -oE 'Certainly from client1|PLAIN-BODY|NOBODY-BODY' o | sort -u | tr '\n' ';'; }
 configure() { # VALUE: of "require-sealed"

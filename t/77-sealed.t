@@ -2,34 +2,10 @@
 # Sealed and signed mail, from the command line. age and ssh-keygen are the judges; the server lies by
 # what is changed in its folder: letters moved, copied, renamed, altered, taken away, keys swapped.
 . "$(dirname "$0")/lib.sh"
-site
-umask 077
-
-# alice, bob, carol and eve are client1 ... client4: each with a folder of keys of his own, in which
-# nobody else's are
-for i in 1 2 3 4; do
-	mkdir "k$i"
-	cp "client$i"_*.pem server_public.pem server_x25519_public.pem "k$i/"
-	[ ! -f "client$i"_p256_private.pem ] || rm "k$i/client${i}"_p256_*.pem
-done
-rm -f client?_p256_*.pem
+. "$(dirname "$0")/sealed.sh"
+members 4 # alice, bob, carol and eve
 start_server || exit 1
 
-# by N APPLET...: over the enhanced protocol, as clientN; cl: over the classic one
-by() {
-	n=$1 applet=$2
-	shift 2
-	"$SMTP361" "$applet" -u "client$n" -k "k$n" --password-file "pw$n" --enhanced "$@"
-}
-cl() {
-	n=$1 applet=$2
-	shift 2
-	"$SMTP361" "$applet" -u "client$n" -k "k$n" --password-file "pw$n" "$@"
-}
-run() { # COMMAND...: its exit code in RC, its output in o and e
-	RC=0
-	"$@" >o 2>e </dev/null || RC=$?
-}
 # newest N: the file of clientN's newest message
 newest() {
 	wait_settled
@@ -475,7 +451,7 @@ like "any other \"seal\" is a damaged configuration: 78" "$RC $(cat e)" '^78 .*"
 most() {
 	/usr/bin/python3 -c '
 import resource, subprocess, sys
-subprocess.run(sys.argv[1:], check=True, stdout=open("o", "wb"))
+subprocess.run(sys.argv[1:], check=True, stdout=open("o", "wb"), stderr=open("e", "wb"))
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$@"
 }
 openssl enc -aes-128-ctr -nosalt -K 00 -iv 00 -in /dev/zero 2>/dev/null | head -c 15000000 | base64 -w 70 >large
