@@ -1,33 +1,9 @@
 #!/bin/sh
 # Damage to what chat keeps of one contact on the user's disk: it is told, and keeps nobody else from anything.
 . "$(dirname "$0")/lib.sh"
-site
-HOUSE=$PWD
-mkdir srv desk && cp server_*.pem client?_x25519_public.pem srv/
-for n in 1 2 3 4; do
-	mkdir -m 700 k$n
-	cp client${n}_x25519_*.pem server_x25519_public.pem k$n/
-done
-cat >srv/user_pass.json <<'END'
-{"client1": {"mode": "enhanced"}, "client2": {"mode": "enhanced"}, "client3": {"mode": "enhanced"},
- "client4": {"mode": "enhanced"}}
-END
-chmod 600 srv/user_pass.json
-cd desk || exit 1
+. "$(dirname "$0")/chat.sh"
+house 4
 MINE=$HOUSE/k2/client2_chat
-# u NUMBER OPTIONS...: chat as this user
-u() {
-	n=$1
-	shift
-	timeout 120 "$SMTP361" chat -u "client$n" -k "$HOUSE/k$n" "$@"
-}
-# run NUMBER OPTIONS...: RC, and the files o and e
-run() {
-	RC=0
-	u "$@" >../o 2>../e </dev/null || RC=$?
-}
-# said: the exit code, the texts that came, and the words
-said() { echo "$RC $(cut -f 5 ../o | tr '\n' ';') $(sed 's/^smtp361 chat: //' ../e | tr '\n' ';')"; }
 start_server -d "$HOUSE/srv" || exit 1
 for who in 2 1 3; do
 	u $who --status >/dev/null 2>&1
@@ -41,7 +17,7 @@ done
 
 # Another command of theirs keeps the fourth one's and does not go on: what comes of that is looked at at the end.
 mkdir -m 700 "$HOUSE/k4/client4_chat"
-cat >../keep.py <<'END'
+cat >keep.py <<'END'
 import fcntl, os, sys, time
 files = [open(os.path.join(sys.argv[1], name), 'w') for name in ('.sending', '.receiving')]
 for one in files:
@@ -51,87 +27,87 @@ for one in files:
 print('kept', flush=True)
 time.sleep(600)
 END
-/usr/bin/python3 ../keep.py "$HOUSE/k4/client4_chat" >../kept &
+/usr/bin/python3 keep.py "$HOUSE/k4/client4_chat" >kept &
 keeper=$! PIDS="$PIDS $!"
-wait_for 20 grep -q kept ../kept
-u 4 --status >../o4 2>../e4 </dev/null &
+wait_for 20 grep -q kept kept
+u 4 --status >o4 2>e4 </dev/null &
 status=$! PIDS="$PIDS $!"
-u 4 --send client1 x >../o5 2>../e5 </dev/null &
+u 4 --send client1 x >o5 2>e5 </dev/null &
 sending=$! PIDS="$PIDS $!"
 
 # spoil WHAT: it is junk; mend: it is as it was
 spoil() {
 	spoilt=$MINE/$1
-	rm -rf ../whole
-	[ ! -e "$spoilt" ] || mv "$spoilt" ../whole
+	rm -rf whole
+	[ ! -e "$spoilt" ] || mv "$spoilt" whole
 	echo junk >"$spoilt"
 }
 mend() {
 	rm -rf "$spoilt"
-	[ ! -e ../whole ] || mv ../whole "$spoilt"
+	[ ! -e whole ] || mv whole "$spoilt"
 }
 
 for what in state out chat history onetime onetime/next; do
 	file=client1.$what
 	named="client1\\.${what%%/*}"
 	spoil "$file"
-	run 2 --send client3 "x $what"
+	run u 2 --send client3 "x $what"
 	is "damaged $file keeps no message from another contact" "$RC" 0
-	run 3 --wait --timeout 20
-	is "... to whom it comes" "$RC $(cut -f 5 ../o)" "0 x $what"
+	run u 3 --wait --timeout 20
+	is "... to whom it comes" "$RC $(cut -f 5 o)" "0 x $what"
 	case $what in
 	onetime*) ;; # it is for what comes
 	*)
-		run 2 --send client1 "y $what"
-		like "... and to him none goes: 78, and what is damaged is named" "$(said)" "^78 .*$named"
+		run u 2 --send client1 "y $what"
+		like "... and to him none goes: 78, and what is damaged is named" "$(came)" "^78 .*$named"
 		;;
 	esac
 	mend
 	u 1 --send client2 "m $what" >/dev/null
 	u 3 --send client2 "n $what" >/dev/null
 	spoil "$file"
-	run 2 --wait --timeout 20
+	run u 2 --wait --timeout 20
 	case $what in
 	state | out)
-		like "... what comes is read" "$(said)" "^0 m $what;n $what; .*$named"
+		like "... what comes is read" "$(came)" "^0 m $what;n $what; .*$named"
 		mend
 		;;
 	*)
-		like "... what comes from others is read, and from him it stays: 78, and that is named" "$(said)" \
+		like "... what comes from others is read, and from him it stays: 78, and that is named" "$(came)" \
 			"^78 n $what; .*$named"
-		run 2 --wait client3 --timeout 1
+		run u 2 --wait client3 --timeout 1
 		is "... which keeps nobody from waiting for another" "$RC" 75
 		mend
-		run 2 --wait --timeout 20
-		like "... until it is mended" "$(cut -f 5 ../o | tr '\n' ';')" "^m $what;"
+		run u 2 --wait --timeout 20
+		like "... until it is mended" "$(cut -f 5 o | tr '\n' ';')" "^m $what;"
 		;;
 	esac
 done
 spoil client1.state
-run 2 --status
-like "--status tells of it, and of the others: 78" "$RC $(cat ../o ../e | tr '\n' ' ')" '^78 .*client3	.*client2_chat/client1.state is damaged'
+run u 2 --status
+like "--status tells of it, and of the others: 78" "$RC $(cat o e | tr '\n' ' ')" '^78 .*client3	.*client2_chat/client1.state is damaged'
 mend
 
 rm -f "$HOUSE/srv/.chat/client1/offers/client2"
-run 2 --send client1 "packed anew"
-record=$(u 2 --history client1 --last 1 </dev/null | cut -f 1)
+run u 2 --send client1 "packed anew"
+record=$(history 2 1 1 --last 1)
 is "(a message waits)" "$RC" 75
 echo junk >"$MINE/client1.out/$record"
 mkdir "$MINE/client1.out/stray"
 u 1 --status >/dev/null
-run 2 --send client1 "and behind"
-like "a damaged packet is not sent, but made anew; what else lies there keeps nothing" "$(said)" '^0 .*cannot remove'
-run 1 --wait --timeout 20
-is "... and comes" "$RC $(cut -f 5 ../o | tail -n 2 | tr '\n' ';')" "0 packed anew;and behind;"
+run u 2 --send client1 "and behind"
+like "a damaged packet is not sent, but made anew; what else lies there keeps nothing" "$(came)" '^0 .*cannot remove'
+run u 1 --wait --timeout 20
+is "... and comes" "$RC $(cut -f 5 o | tail -n 2 | tr '\n' ';')" "0 packed anew;and behind;"
 
 rc=0
 wait $status || rc=$?
-like "a command that does not go on keeps others for half a minute: 75, and it is named" "$rc $(tr '\n' ' ' <../e4)" \
+like "a command that does not go on keeps others for half a minute: 75, and it is named" "$rc $(tr '\n' ' ' <e4)" \
 	"^75 .*another chat command, process $keeper, has had client4_chat/.sending for 30 seconds.*hint: try again when"
 rc=0
 wait $sending || rc=$?
-is "... where nothing is kept it is 69" "$rc $(grep -c "process $keeper" ../e5)" "69 1"
-u 4 --send client1 "in turn" >../o4 2>../e4 </dev/null &
+is "... where nothing is kept it is 69" "$rc $(grep -c "process $keeper" e5)" "69 1"
+u 4 --send client1 "in turn" >o4 2>e4 </dev/null &
 sending=$! PIDS="$PIDS $!"
 kill $keeper
 rc=0

@@ -1,16 +1,9 @@
 #!/bin/sh
 # Chat on a terminal, both at once: what a person sees. tmux is the terminal.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/chat.sh"
 command -v tmux >/dev/null || skip_all "tmux is not installed: nothing of chat on a terminal was tested"
-site
-HOUSE=$PWD
-mkdir srv && cp server_*.pem srv/ && cp client?_x25519_public.pem srv/
-for n in 1 2; do
-	mkdir -m 700 k$n
-	cp client${n}_x25519_*.pem server_x25519_public.pem k$n/
-done
-echo '{"client1": {"mode": "enhanced"}, "client2": {"mode": "enhanced"}}' >srv/user_pass.json
-chmod 600 srv/user_pass.json
+house 2
 LISTEN=127.0.0.1:$(free_ports 1) # it comes again where it was
 start_server -d "$HOUSE/srv" || exit 1
 TMUX_SOCKET=$HOME_DIR/tmux
@@ -18,12 +11,6 @@ unset TMUX
 t() { tmux -S "$TMUX_SOCKET" -f /dev/null "$@"; }
 trap 't kill-server 2>/dev/null; cleanup' EXIT
 
-# u NUMBER OPTIONS...: chat as this user, outside of any terminal
-u() {
-	n=$1
-	shift
-	timeout 60 "$SMTP361" chat -u "client$n" -k "$HOUSE/k$n" "$@" </dev/null
-}
 # open NAME NUMBER OPTIONS...: a terminal in which this user chats; behind it a shell tells the exit code
 # and how the terminal stands
 open() {
@@ -165,7 +152,7 @@ t resize-window -t a -x 60 -y 24
 bottom_is "... and wider again" a "> $(printf %s "$long" | tail -c 57)"
 key a Enter
 sees "... and all of it comes" b "57-58-59-60"
-is "... whole" "$(u 2 --history client1 --last 1 2>/dev/null | cut -f 5)" "$long"
+is "... whole" "$(history 2 1 5 --last 1)" "$long"
 
 # what a peer can do to a terminal
 u 1 --send client2 "$(printf 'red \033[31m and up \033[A, a bell \007, turned \342\200\256')" >/dev/null 2>&1
@@ -235,7 +222,7 @@ type a 'not sent'
 key a C-c
 sees "Ctrl-C ends it with 130" a "EXIT 130"
 sees "... and the terminal is as before" a "AS-BEFORE"
-is "... and what was being typed is sent to nobody" "$(u 1 --history client2 2>/dev/null | grep -c 'not sent')" 0
+is "... and what was being typed is sent to nobody" "$(history 1 2 5 | grep -c 'not sent')" 0
 open c 2 client1
 sees "what was said is there the next time" c "client1: said into the void"
 child=$(pgrep -P "$(t display-message -p -t c '#{pane_pid}')" | head -n 1)
@@ -243,9 +230,9 @@ kill -TERM "$child"
 sees "SIGTERM ends it, and the terminal is as before" c "AS-BEFORE"
 
 # what waited before
-rm "$HOUSE/srv/.chat/client2/offers/client1"
+rm "$CHAT/client2/offers/client1"
 u 1 --send client2 'written earlier' >/dev/null 2>&1
-is "(a message waits)" "$(u 1 --history client2 2>/dev/null | tail -n 1 | cut -f 4)" waiting
+is "(a message waits)" "$(history 1 2 4 --last 1)" waiting
 open w 1 --allow-no-fs client2
 sees "what waits when a terminal is opened goes from it" w "* what waited is sent; 1 of it sealed, not forward secret"
 key w C-d
@@ -253,7 +240,7 @@ sees "(it ends)" w "EXIT 0"
 u 2 --status >/dev/null 2>&1
 
 # one-time keys that the server gives again
-offers=$HOUSE/srv/.chat/client2/offers/client1
+offers=$CHAT/client2/offers/client1
 cp "$offers" "$HOUSE/offers"
 u 1 --send client2 'takes the next one' >/dev/null 2>&1
 open x 1 client2
@@ -318,20 +305,20 @@ sees "(a terminal)" h "(says the server)"
 if flock -F "$HOUSE/lock-test" true 2>/dev/null; then
 	flock -F "$HOUSE/k1/client1_chat/.sending" sleep 600 &
 	holder=$! PIDS="$PIDS $!"
-	held() { ! flock -n "$HOUSE/k1/client1_chat/.sending" true; }
-	ok "(its turn is another's)" wait_for 20 held
+	taken() { ! flock -n "$HOUSE/k1/client1_chat/.sending" true; }
+	ok "(its turn is another's)" wait_for 20 taken
 	type h "$(printf '//typed meanwhile\nand more')"
 	sees "what is typed while another command has the turn is not sent, and that is told" h \
 		"* it was not sent, and is in your line again"
 	bottom_is "... and is in the line again, ahead of what was typed since" h '> //typed meanwhile and more'
-	is "... and not in the history" "$(u 1 --history client2 2>/dev/null | grep -c meanwhile)" 0
+	is "... and not in the history" "$(history 1 2 5 | grep -c meanwhile)" 0
 	kill "$holder"
 	wait "$holder" 2>/dev/null
 	key h Enter
 	sees "when the turn is free Enter sends it" h "client1: /typed meanwhile and more"
 	bottom_is "... and the line is empty" h '>'
 	u 2 --wait --timeout 1 >/dev/null 2>&1
-	is "... once" "$(u 2 --history client1 2>/dev/null | cut -f 5 | grep meanwhile)" "/typed meanwhile and more"
+	is "... once" "$(history 2 1 5 | grep meanwhile)" "/typed meanwhile and more"
 else
 	skip "what is typed while another command has the turn is not sent, and that is told" "no flock -F"
 fi
@@ -372,10 +359,8 @@ sees "... and ends" m "EXIT 0"
 is "what the menu sent has come" "$(u 2 --wait --timeout 20 2>/dev/null | tail -n 2 | cut -f 5 | tr '\n' ' ')" "by the menu - "
 
 # a passphrase that is asked for
-mkdir -m 700 "$HOUSE/k3" && cp client3_x25519_*.pem server_x25519_public.pem "$HOUSE/k3/"
-cp client3_x25519_public.pem "$HOUSE/srv/"
-echo '{"client1": {"mode": "enhanced"}, "client2": {"mode": "enhanced"}, "client3": {"mode": "enhanced"}}' \
-	>"$HOUSE/srv/user_pass.json"
+keys 3
+accounts client1 client2 client3
 echo correct >"$HOUSE/passphrase"
 u 3 --passphrase-file "$HOUSE/passphrase" --send client1 'kept by a passphrase' >/dev/null 2>&1
 u 1 --wait --timeout 1 >/dev/null 2>&1
@@ -391,10 +376,10 @@ for typed in mistyped correct; do
 	sees "with a passphrase that is $typed what others have sent is read" "p$typed" "client2: to a new one"
 	sees "(it ends)" "p$typed" "EXIT "
 	is "... and kept in a history that is opened without one" \
-		"$(u 3 --history client2 2>/dev/null | cut -f 5 | tail -n 1)" "to a new one"
+		"$(history 3 2 5 --last 1)" "to a new one"
 done
 is "... and with the correct one what waited for the closed history is there" \
-	"$(u 3 --passphrase-file "$HOUSE/passphrase" --history client1 2>/dev/null | grep -c 'to a closed history')" 2
+	"$(history 3 1 5 --passphrase-file "$HOUSE/passphrase" | grep -c 'to a closed history')" 2
 open q 3
 sees "the menu" q "6) Exit"
 type q 2
@@ -416,7 +401,7 @@ sees "... sends behind a mistyped passphrase" q "The message is sent."
 type q 6
 key q Enter
 sees "(it ends)" q "EXIT "
-is "... and its new history is opened without one" "$(u 3 --history client2 2>/dev/null | cut -f 5)" 'the first of a new history'
+is "... and its new history is opened without one" "$(history 3 2 5)" 'the first of a new history'
 
 # what another process begins while the menu waits
 u 2 --wait --timeout 20 >/dev/null 2>&1
@@ -425,7 +410,7 @@ open mw 2
 sees "(the menu)" mw "6) Exit"
 type mw 3
 key mw Enter
-ok "(it waits)" wait_for 20 sh -c "'$SMTP361' chat -u client1 -k '$HOUSE/k1' --status | grep -q '^client2.*here'"
+ok "(it waits)" wait_for 20 is_here 2 1
 child=$(pgrep -P "$(t display-message -p -t mw '#{pane_pid}')" | head -n 1)
 kill -STOP "$child"
 u 3 --send client2 'begun meanwhile' >/dev/null 2>&1
