@@ -138,6 +138,7 @@ is "32 names are taken" "$RC" 0
 
 SERVED='' PORT=''
 serve() { # CERT KEY
+	: >served # the port of the one before is not this one's
 	"$PEER" serve "$1" "$2" >served 2>served.err &
 	SERVED=$!
 	PIDS="$PIDS $SERVED"
@@ -350,6 +351,7 @@ done
 s_server() { # CERT KEY OPTION...
 	cert=$1 key=$2
 	shift 2
+	: >server
 	openssl s_server -accept 127.0.0.1:0 -cert "$cert" -key "$key" -rev "$@" >server 2>&1 </dev/null &
 	SERVED=$!
 	PIDS="$PIDS $SERVED"
