@@ -27,6 +27,19 @@ const char *account_config_path(char out[static ACCOUNT_PATH_MAX])
 	return out;
 }
 
+int account_config_read(char path[static ACCOUNT_PATH_MAX], struct buf *text, struct err *e)
+{
+	if (account_config_path(path) == NULL ||
+		(access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))) {
+		return 0;
+	}
+	if (file_read(AT_FDCWD, path, CONFIG_MAX, text, NULL, e) != 0) {
+		e->code = e->code == EX_DATAERR ? EX_CONFIG : e->code;
+		return -1;
+	}
+	return 1;
+}
+
 /* One field, when it is there and nothing has set the value yet. */
 static int take_field(const json_t *root, const char *path, const char *field, const char **value,
 	struct buf *own, struct err *e)
@@ -129,18 +142,11 @@ static int resolve_dialect(struct account *a, struct err *e)
 	return 0;
 }
 
-/* One that cannot be reached is not none: what it asks for would not hold. */
-static bool has_config(char path[static ACCOUNT_PATH_MAX])
-{
-	return account_config_path(path) != NULL &&
-	       (access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR));
-}
-
 int account_resolve(struct account *a, struct err *e)
 {
 	char path[ACCOUNT_PATH_MAX];
 	struct buf text = {0};
-	int rc = 0;
+	int rc;
 
 	if (a->resolved) {
 		return 0;
@@ -154,14 +160,9 @@ int account_resolve(struct account *a, struct err *e)
 	from_environment(&a->server, "SMTP361_SERVER");
 	from_environment(&a->user, "SMTP361_USER");
 	from_environment(&a->password_file, "SMTP361_PASSWORD_FILE");
-	if (has_config(path)) {
-		rc = file_read(AT_FDCWD, path, CONFIG_MAX, &text, NULL, e);
-		if (rc != 0) {
-			e->code = e->code == EX_DATAERR ? EX_CONFIG : e->code;
-		}
-		rc = rc == 0 ? take_config(a, path, &text, e) : rc;
-		buf_free(&text);
-	}
+	rc = account_config_read(path, &text, e);
+	rc = rc > 0 ? take_config(a, path, &text, e) : rc;
+	buf_free(&text);
 	if (a->keys == NULL) {
 		a->keys = ".";
 	}

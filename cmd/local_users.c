@@ -1,13 +1,9 @@
 /* From addresses to users; see local_users.h. */
 #include "local_users.h"
 
-#include <fcntl.h>
 #include <strings.h>
 
-#include "../crypto/file.h"
 #include "../proto/conn.h"
-
-enum { CONFIG_MAX = 65536 };
 
 void local_users_host(char out[static LOCAL_USERS_HOST_MAX])
 {
@@ -58,13 +54,9 @@ static int load_config(struct local_users *l, struct err *e)
 	char path[ACCOUNT_PATH_MAX];
 	struct buf text = {0};
 	json_error_t why;
-	int rc;
+	int rc = account_config_read(path, &text, e);
 
-	if (account_config_path(path) == NULL || access(path, F_OK) != 0) {
-		return 0;
-	}
-	rc = file_read(AT_FDCWD, path, CONFIG_MAX, &text, NULL, e);
-	if (rc == 0) {
+	if (rc > 0) {
 		l->config = json_loadb((const char *)text.p, text.n, JSON_REJECT_DUPLICATES, &why);
 		rc = json_is_object(l->config)
 			     ? check_config(l->config, path, e)

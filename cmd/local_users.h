@@ -22,7 +22,8 @@ struct local_users {
 /* This host's name, or "localhost" where that is no domain (RFC 5321 4.1.2). */
 void local_users_host(char out[static LOCAL_USERS_HOST_MAX]);
 
-/* server: HOST[:PORT]. 0, or -1 (EX_CONFIG). local_users_free is due in both cases. */
+/* server: HOST[:PORT]. 0, or -1 (EX_CONFIG; or as account_config_read). local_users_free is due in
+ * both cases. */
 int local_users_load(struct local_users *l, const char *server, struct err *e);
 void local_users_free(struct local_users *l);
 

@@ -112,11 +112,25 @@ is "a damaged configuration: each message stays, with the reason" "$RC $(cut -f 
 queue flush
 is "... and goes when it is mended" "$RC $(titles 2)" "0 a e f d k l "
 
+# nor is one that cannot be reached none: whom an alias means is not refused for good
+mkdir -p loop large/smtp361 aliased/smtp361
+ln -s smtp361 loop/smtp361
+head -c 100000 /dev/zero | tr '\0' ' ' >large/smtp361/config.json
+echo '{"aliases": {"root": "client2"}}' >aliased/smtp361/config.json
+XDG_CONFIG_HOME=$PWD/aliased send 'Subject: m\n\nx\n' -odq root
+for what in loop large; do
+	XDG_CONFIG_HOME=$PWD/$what queue flush
+	like "a configuration that cannot be read ($what): it stays, with the reason" "$RC $(listed 2)$(listed 7)" \
+		"^75 waitingcannot .*/$what/smtp361/config.json"
+done
+XDG_CONFIG_HOME=$PWD/aliased queue flush
+is "... and goes where it can" "$RC $(titles 2)" "0 a e f d k l m "
+
 # a message that will never go
 send 'Subject: h\n\nx\n' -odq client99
 send 'Subject: i\n\nx\n' -odq client2
 queue flush
-is "what is refused for good is marked as failed, and keeps nobody back" "$RC $(listed 2) $(titles 2)" "75 failed a e f d k l i "
+is "what is refused for good is marked as failed, and keeps nobody back" "$RC $(listed 2) $(titles 2)" "75 failed a e f d k l m i "
 queue flush
 is "... it is not tried again" "$RC $(cat o) $(listed 3)" "75  1"
 queue flush "$(listed 1)"
@@ -126,7 +140,7 @@ queue drop "$(listed 1)"
 echo 'no ticket' >"$QUEUE/0000000000000001.message"
 send 'Subject: j\n\nx\n' -odq client2
 queue flush
-is "a file that is damaged keeps nobody back" "$RC $(listed 2 | tr '\n' ' ')$(titles 2)" "75 damaged a e f d k l i j "
+is "a file that is damaged keeps nobody back" "$RC $(listed 2 | tr '\n' ' ')$(titles 2)" "75 damaged a e f d k l m i j "
 queue drop 0000000000000001
 is "... and can be dropped" "$(said)" "0 "
 
@@ -135,7 +149,7 @@ send 'Subject: k\n\nx\n' -odq client2
 if command -v flock >/dev/null; then
 	flock "$QUEUE/.flush" sh -c "'$SMTP361' queue flush >o 2>e; echo \$? >code"
 	like "a second flush does not begin: 75" "$(cat code e)" '^75|already'
-	is "... nothing is sent by it" "$(titles 2)" "a e f d k l i j "
+	is "... nothing is sent by it" "$(titles 2)" "a e f d k l m i j "
 	flock "$QUEUE/.flush" sh -c "'$SMTP361' queue drop $(listed 1) >o 2>e; echo \$? >code"
 	is "... nor dropped meanwhile" "$(cat code) $(listed 1 | wc -l)" "75 1"
 else
