@@ -13,24 +13,30 @@ enum { CONFIG_MAX = 65536 };
 
 /* --- configuration --- */
 
-const char *account_config_path(char out[static ACCOUNT_PATH_MAX])
+int account_config_path(char out[static ACCOUNT_PATH_MAX], struct err *e)
 {
 	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	int n = 0;
 
 	if (xdg != NULL && xdg[0] == '/') {
-		(void)snprintf(out, ACCOUNT_PATH_MAX, "%s/smtp361/config.json", xdg);
+		n = snprintf(out, ACCOUNT_PATH_MAX, "%s/smtp361/config.json", xdg);
 	} else if (home != NULL && home[0] == '/') {
-		(void)snprintf(out, ACCOUNT_PATH_MAX, "%s/.config/smtp361/config.json", home);
-	} else {
-		return NULL;
+		n = snprintf(out, ACCOUNT_PATH_MAX, "%s/.config/smtp361/config.json", home);
 	}
-	return out;
+	if (n < 0 || n >= ACCOUNT_PATH_MAX) { /* cut, it would be another file's */
+		return err_set(e, EX_CONFIG, "the path of the configuration is too long");
+	}
+	return n > 0 ? 1 : 0;
 }
 
 int account_config_read(char path[static ACCOUNT_PATH_MAX], struct buf *text, struct err *e)
 {
-	if (account_config_path(path) == NULL ||
-		(access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))) {
+	int rc = account_config_path(path, e);
+
+	if (rc <= 0) {
+		return rc;
+	}
+	if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
 		return 0;
 	}
 	if (file_read(AT_FDCWD, path, CONFIG_MAX, text, NULL, e) != 0) {

@@ -65,14 +65,15 @@ struct account {
 
 enum { ACCOUNT_PATH_MAX = 4096 };
 
-/* Where the configuration file is. NULL: nothing tells. */
-const char *account_config_path(char out[static ACCOUNT_PATH_MAX]);
-/* What stands in it, and where. 1; 0: there is none; or -1 (EX_CONFIG: it is too large; or as
- * file_read). One that cannot be reached is not none: what it asks for would not hold. */
+/* Where the configuration file is. 1; 0: nothing tells; or -1 (EX_CONFIG: the path is too long). */
+int account_config_path(char out[static ACCOUNT_PATH_MAX], struct err *e);
+/* What stands in it, and where. 1; 0: there is none; or -1 (EX_CONFIG: it, or its path, is too
+ * long; or as file_read). One that cannot be reached is not none: what it asks for would not
+ * hold. */
 int account_config_read(char path[static ACCOUNT_PATH_MAX], struct buf *text, struct err *e);
 
 /* Fill what no option set. 0, or -1 (EX_CONFIG: the configuration file is damaged; EX_USAGE: two
- * protocols were asked for). */
+ * protocols were asked for; or as account_config_read). */
 int account_resolve(struct account *a, struct err *e);
 void account_free(struct account *a);
 

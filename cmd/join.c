@@ -87,11 +87,13 @@ static int make_folders(char *path, struct err *e)
 static int find_places(struct job *j, struct err *e)
 {
 	char cwd[ACCOUNT_PATH_MAX] = "", *slash;
+	int rc = account_config_path(j->config, e);
 
-	if (account_config_path(j->config) == NULL) {
-		return err_set(e, EX_CONFIG,
-			"neither $XDG_CONFIG_HOME nor $HOME tells where the "
-			"configuration belongs");
+	if (rc <= 0) {
+		return rc < 0 ? -1
+			      : err_set(e, EX_CONFIG,
+					"neither $XDG_CONFIG_HOME nor $HOME tells where the "
+					"configuration belongs");
 	}
 	if (j->keys == NULL) {
 		(void)snprintf(j->folder, sizeof j->folder, "%s", j->config);

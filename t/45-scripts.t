@@ -82,6 +82,17 @@ for what in folder FIFO large; do
 	like "a $what as the configuration: 78, or 66, at once and named" "$RC $(cat e)" \
 		'^(78|66) .*config\.json'
 done
+# cut at 4095 bytes, it would be the path of config.js
+rm -rf xdg/smtp361/config.json
+echo "{$account}" >xdg/smtp361/config.js
+deep=$(head -c $((4095 - 18 - ${#PW} - 4)) /dev/zero | tr '\0' /)$PW/xdg # and /smtp361/config.js
+run env XDG_CONFIG_HOME="$deep" "$SMTP361" inbox
+like "a path that is too long is not cut: 78" "$RC $(cat e)" '^78 .*path of the configuration is too long'
+run env -u XDG_CONFIG_HOME HOME="$deep" "$SMTP361" inbox
+is "... of a home, too" "$RC" 78
+run env XDG_CONFIG_HOME="${deep#//}" "$SMTP361" inbox
+is "... and one that just fits is looked for" "$RC" 64
+rm -r xdg/smtp361/config.js
 run "$SMTP361" inbox -u client1 --password-file pw1
 like "no server anywhere: 64, and how to give one" "$RC $(cat e)" '^64 .*server'
 run "$SMTP361" inbox -s "$GOOD" --password-file pw1

@@ -227,6 +227,10 @@ mkdir -p "$HOMES/carol/here"
 (cd "$HOMES/carol/here" && joins carol "$L" -k keys >/dev/null 2>&1)
 ok "-k with a relative folder works from elsewhere, too" at carol inbox
 L=$(invite dave)
+mkdir -p "$HOMES/cut"
+deep=$(head -c $((4095 - 18 - ${#HOMES} - 4)) /dev/zero | tr '\0' /)$HOMES/cut # a cut path ends in config.js
+XDG_CONFIG_HOME=$deep run_joins dave "$L"
+is "a path of the configuration that is too long is not cut: 78" "$RC $(ls -A "$HOMES/cut")" "78 "
 XDG_CONFIG_HOME=$HOMES/xdg joins dave "$L" >/dev/null 2>&1
 is "\$XDG_CONFIG_HOME is where all goes" "$(ls "$HOMES/xdg/smtp361" | wc -l) $(ls -A "$HOMES/dave")" "6 "
 
