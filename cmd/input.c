@@ -34,6 +34,7 @@ static int read_more(struct buf *b, bool *ended, struct err *e)
 	return 0;
 }
 
+/* What was handed out is wiped where it stands: whoever asks for more is done with it. */
 static void forget(void)
 {
 	if (in.handed > 0) {
