@@ -35,6 +35,8 @@ int chat_take_text(struct chat_text *out, const void *p, size_t n, struct err *e
 
 /* What people and scripts ask for, by options: each 0, or -1 with e; codes go to the job. */
 int chat_do_send(struct chat_job *j, const char *user, const char *text, struct err *e);
+int chat_do_send_text(struct chat_job *j, const char *user, const void *text, size_t n,
+	struct err *e); /* as it is, also where it is "-" */
 int chat_do_picture(struct chat_job *j, const char *user, struct err *e);
 int chat_do_lines(struct chat_job *j, const char *user, struct err *e);
 int chat_do_wait(struct chat_job *j, const char *user, struct err *e);

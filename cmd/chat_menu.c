@@ -35,29 +35,13 @@ static const char *text_of(const struct buf *line)
 	return (const char *)line->p;
 }
 
-/* As it was typed, also where it is "-". */
-static int send_text(
-	struct chat_job *j, const char *user, const char *text, size_t n, struct err *e)
-{
-	struct chat_node *to = chat_room_contact(&j->room, user, e);
-	struct chat_text t = {0};
-	int rc = to == NULL || chat_connect(j, user, e) != 0 ? -1 : chat_take_text(&t, text, n, e);
-
-	if (rc == 0) {
-		rc = n == 0 ? err_set(e, EX_DATAERR, "the text is empty")
-			    : chat_send_text(j, to, &t, NULL, e);
-	}
-	buf_free(&t.body);
-	return rc;
-}
-
 static int do_send(struct chat_job *j, struct buf *line, struct err *e)
 {
 	struct buf text = {0};
 	int rc = ask("To: ", line, e);
 
 	rc = rc == 0 ? ask("Message: ", &text, e) : rc;
-	rc = rc == 0 ? send_text(j, text_of(line), text_of(&text), text.n - 1, e) : rc;
+	rc = rc == 0 ? chat_do_send_text(j, text_of(line), text.p, text.n - 1, e) : rc;
 	buf_free(&text);
 	if (rc == 0 && j->code == EX_OK) {
 		(void)puts("The message is sent.");

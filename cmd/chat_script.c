@@ -154,21 +154,29 @@ static int read_text(struct buf *out, struct err *e)
 	return rc;
 }
 
+int chat_do_send_text(
+	struct chat_job *j, const char *user, const void *text, size_t n, struct err *e)
+{
+	struct chat_text t;
+	int rc = chat_take_text(&t, text, n, e);
+
+	if (rc == 0 && n == 0) {
+		rc = err_set(e, EX_DATAERR, "the text is empty");
+	}
+	return send_and_free(j, user, &t, rc, e);
+}
+
 int chat_do_send(struct chat_job *j, const char *user, const char *text, struct err *e)
 {
 	struct buf in = {0};
-	struct chat_text t = {0};
-	bool piped = strcmp(text, "-") == 0;
-	int rc = piped ? read_text(&in, e) : 0;
+	int rc;
 
-	rc = rc != 0 ? -1
-	     : piped ? chat_take_text(&t, in.p, in.n, e)
-		     : chat_take_text(&t, text, strlen(text), e);
-	if (rc == 0 && t.body.n == 0) {
-		rc = err_set(e, EX_DATAERR, "the text is empty");
+	if (strcmp(text, "-") != 0) {
+		return chat_do_send_text(j, user, text, strlen(text), e);
 	}
+	rc = read_text(&in, e) == 0 ? chat_do_send_text(j, user, in.p, in.n, e) : not_kept(e);
 	buf_free(&in);
-	return send_and_free(j, user, &t, rc, e);
+	return rc;
 }
 
 int chat_do_picture(struct chat_job *j, const char *user, struct err *e)
