@@ -175,18 +175,13 @@ static uint64_t count_for_hints(const struct buf *image)
 	return count < BOX_HINTS_FROM ? 0 : count;
 }
 
-void box_write_hints(const struct box *b, const struct buf *image)
+static void write_hints(const struct box *b, const struct buf *image, uint64_t count)
 {
 	struct hints_new n;
 	struct index_record r;
-	uint64_t count = count_for_hints(image);
 	size_t at = INDEX_HEAD;
-	int rc;
+	int rc = hints_begin(&n, b->dir, count);
 
-	if (count == 0) {
-		return;
-	}
-	rc = hints_begin(&n, b->dir, count);
 	while (rc == 0 && index_next(image, &at, &r) > 0) {
 		if (r.state == INDEX_LIVE) {
 			hints_add(&n, r.id, r.offset);
@@ -195,9 +190,19 @@ void box_write_hints(const struct box *b, const struct buf *image)
 	(void)hints_finish(&n, rc == 0);
 }
 
+void box_write_hints(const struct box *b, const struct buf *image)
+{
+	uint64_t count = count_for_hints(image);
+
+	if (count > 0) {
+		write_hints(b, image, count);
+	}
+}
+
 /* .ids, whose making changes the folder, too: its time, which is the one in head, is noted anew.
  * Did nobody else change it meanwhile? */
-static bool write_hints_alone(const struct box *b, struct index_head *head, const struct buf *image)
+static bool write_hints_alone(
+	const struct box *b, struct index_head *head, const struct buf *image, uint64_t count)
 {
 	struct index_head now = {0};
 	struct notices notices;
@@ -208,7 +213,7 @@ static bool write_hints_alone(const struct box *b, struct index_head *head, cons
 	notices_begin(&notices, b->dir);
 	box_folder_time(b, &now);
 	alone = box_same_time(&now, head);
-	box_write_hints(b, image);
+	write_hints(b, image, count);
 	if (alone) {
 		box_stamp(b, head);
 	}
@@ -223,6 +228,8 @@ static bool write_hints_alone(const struct box *b, struct index_head *head, cons
 bool box_write_back(
 	const struct box *b, struct index_head *head, const struct buf *image, bool clean)
 {
+	uint64_t count;
+
 	if (b->ix.fd < 0 || !b->ix.writable) {
 		return false;
 	}
@@ -230,6 +237,7 @@ bool box_write_back(
 						   image->n - INDEX_HEAD, INDEX_HEAD) != 0) {
 		return false;
 	}
-	head->dirty = !clean || (count_for_hints(image) > 0 && !write_hints_alone(b, head, image));
+	count = clean ? count_for_hints(image) : 0;
+	head->dirty = !clean || (count > 0 && !write_hints_alone(b, head, image, count));
 	return index_write_head(&b->ix, head, NULL) == 0;
 }
