@@ -170,7 +170,8 @@ static bool asked_and_sure(const char *user)
 	struct message_part line;
 
 	(void)fprintf(stderr,
-		"Your account, your mail and what waits for you on the server will be gone.\n"
+		"Your account, and what waits on the server of your chats, will be gone. Your mail "
+		"and files\nstay there, out of your reach, until its operator removes them.\n"
 		"Type %s to delete it: ",
 		user);
 	return input_line(&line, CHAT_BODY_MAX, NULL, NULL, NULL) > 0 && line.n == strlen(user) &&

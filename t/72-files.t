@@ -372,6 +372,18 @@ codes=$(at_once 'u 3 put two --name same' | sort -u | tr '\n' ' ')
 like "eight of one name: one is there, the others are told" "$codes" '^0 ((73 )?(75 )?)$'
 is "... whole" "$(u 3 get same -o - | cmp - two)" ""
 
+# --- an account that is removed, and another of its name ---
+
+echo own >own
+echo password >pw
+u 5 put own && u 5 put own --name given --to client4 --no-message
+smtp361 user -d "$SITE" del client5
+run 5 get own -o -
+is "who is no user any more gets nothing: 77" "$RC" 77
+is "... what was handed over is the recipient's" "$(u 4 get client5/given -o -)" own
+smtp361 user -d "$SITE" add client5 --password-file pw 2>/dev/null
+is "... and what stayed is the next account's of that name" "$(u 5 get own -o - --password-file pw)" own
+
 # --- who means harm, and an account that is shut out ---
 
 cd "$SITE" || exit 1

@@ -353,6 +353,12 @@ sees "... and shows the history" m "client1: by the menu"
 type m 7
 key m Enter
 sees "... and knows what it does not know" m "a number from 1 to 6"
+type m 5
+key m Enter
+sees "... asks before it deletes the account, and says what stays" m "until its operator removes them."
+type m no
+key m Enter
+sees "... which it leaves where that is not wanted" m "the account was not deleted"
 type m 6
 key m Enter
 sees "... and ends" m "EXIT 0"
