@@ -9,6 +9,7 @@
 #include "account.h"
 #include "at_rest.h"
 #include "invitation.h"
+#include "user_before.h"
 #include "user_list.h"
 #include "user_password.h"
 #include "user_smtp.h"
@@ -86,14 +87,6 @@ static int make_mailbox(const struct job *j, const char *name, struct err *e)
 	return rc;
 }
 
-static void tell_mailbox(bool was_here, const char *name)
-{
-	if (was_here) {
-		(void)fprintf(stderr, "the mailbox %s was here before: what is in it is %s's now\n",
-			name, name);
-	}
-}
-
 static unsigned mechanisms(const struct job *j)
 {
 	return (j->cram_md5 ? (unsigned)USERS_CRAM_MD5 : 0) |
@@ -105,7 +98,7 @@ static int do_add(const struct job *j, const char *name, struct err *e)
 	uint8_t password[PASSWORD_MAX];
 	size_t n;
 	int rc = user_password_new("New password: ", j->password_file, password, &n, e);
-	bool had_mailbox = at_rest_has_mailbox(&j->at_rest, j->dir, name);
+	const struct user_before before = user_before_look(&j->at_rest, j->dir, name);
 	char key[USER_NAME_MAX + 16];
 
 	rc = rc == 0 ? users_add_with(j->accounts, name, password, n, mechanisms(j), e) : rc;
@@ -118,7 +111,7 @@ static int do_add(const struct job *j, const char *name, struct err *e)
 	if (faccessat(j->dir, key, F_OK, 0) != 0) {
 		(void)fprintf(stderr, "%s can log in once %s is in this folder\n", name, key);
 	}
-	tell_mailbox(had_mailbox, name);
+	user_before_tell(&before, name);
 	user_smtp_tell(j->cli, name, mechanisms(j));
 	return 0;
 }
@@ -378,14 +371,15 @@ static int do_invite(const struct job *j, const char *name, struct err *e)
 	struct invitation i = {.expires = message_now() / 1000000 +
 					  3600 * (int64_t)(j->hours == 0 ? HOURS : j->hours)};
 	char line[INVITATION_MAX], fingerprint[KEYFILE_FINGERPRINT_MAX] = "";
-	bool had_mailbox, known;
+	struct user_before before;
+	bool known;
 	int rc = -1;
 
 	if (!user_name_valid(name)) {
 		return err_set(e, EX_USAGE, "\"%.64s\" can be no user's name", name);
 	}
 	(void)snprintf(i.user, sizeof i.user, "%s", name);
-	had_mailbox = at_rest_has_mailbox(&j->at_rest, j->dir, name);
+	before = user_before_look(&j->at_rest, j->dir, name);
 	known = is_known(j, name);
 	if (keyfile_load_x25519_public(j->dir, "server", i.key, e) != 0) {
 		return e->code == EX_NOINPUT ? err_hint(e, "smtp361 keygen -d %s server",
@@ -403,7 +397,9 @@ static int do_invite(const struct job *j, const char *name, struct err *e)
 			"next: %s runs `smtp361 join` and pastes this line; it works once, for %u "
 			"hours\n",
 			fingerprint, name, j->hours == 0 ? HOURS : j->hours);
-		tell_mailbox(had_mailbox && !known, name);
+		if (!known) {
+			user_before_tell(&before, name);
+		}
 		rc = 0;
 	}
 	wipe(&i, sizeof i);

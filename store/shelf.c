@@ -264,3 +264,14 @@ int shelf_files_open(int dir, struct shelf **out, struct err *e)
 	*out = &f->base;
 	return 0;
 }
+
+bool shelf_files_has(int dir, const char *user)
+{
+	char path[sizeof SHELF_FOLDER + USER_NAME_MAX + 1];
+
+	if (!user_name_valid(user)) {
+		return false;
+	}
+	(void)snprintf(path, sizeof path, SHELF_FOLDER "/%s", user);
+	return faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}

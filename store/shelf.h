@@ -115,5 +115,7 @@ struct shelf {
 /* The engine over a server's folder (a descriptor, which it duplicates). Nothing is made in it
  * before the first file comes. 0, or -1 (EX_TEMPFAIL). */
 int shelf_files_open(int dir, struct shelf **out, struct err *e);
+/* Is there a folder of this user's files in it? */
+bool shelf_files_has(int dir, const char *user);
 
 #endif

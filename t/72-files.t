@@ -381,7 +381,10 @@ smtp361 user -d "$SITE" del client5
 run 5 get own -o -
 is "who is no user any more gets nothing: 77" "$RC" 77
 is "... what was handed over is the recipient's" "$(u 4 get client5/given -o -)" own
-smtp361 user -d "$SITE" add client5 --password-file pw 2>/dev/null
+like "... and whoever makes an account of that name is told that files are there" \
+	"$(smtp361 user -d "$SITE" add client5 --password-file pw 2>&1)" "files of client5 were here before: they are client5's now"
+is "... and none of one that had none" "$(smtp361 user -d "$SITE" add client9 --password-file pw 2>&1 | grep -c files)" 0
+smtp361 user -d "$SITE" del client9
 is "... and what stayed is the next account's of that name" "$(u 5 get own -o - --password-file pw)" own
 
 # --- who means harm, and an account that is shut out ---
