@@ -45,15 +45,18 @@ int queue_open(struct err *e)
 	const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 	char path[PATH_MAX];
 	struct stat st;
-	int dir;
+	int dir, n;
 
 	if (xdg != NULL && xdg[0] == '/') {
-		(void)snprintf(path, sizeof path, "%.4000s/smtp361/queue", xdg);
+		n = snprintf(path, sizeof path, "%s/smtp361/queue", xdg);
 	} else if (home != NULL && home[0] == '/') {
-		(void)snprintf(path, sizeof path, "%.4000s/.local/state/smtp361/queue", home);
+		n = snprintf(path, sizeof path, "%s/.local/state/smtp361/queue", home);
 	} else {
 		return err_set(
 			e, EX_CONFIG, "neither $XDG_STATE_HOME nor $HOME tells where the queue is");
+	}
+	if (n < 0 || (size_t)n >= sizeof path) {
+		return err_set(e, EX_CONFIG, "the path of the queue is too long");
 	}
 	if (access(path, F_OK) != 0 && make_folders(path, e) != 0) {
 		return -1;

@@ -218,6 +218,9 @@ RC=0
 env -u HOME -u XDG_STATE_HOME "$SMTP361" queue list >o 2>e || RC=$?
 is "nothing says where it is: 78" "$RC" 78
 RC=0
+XDG_STATE_HOME=$(head -c 4090 /dev/zero | tr '\0' /)$PWD "$SMTP361" queue list >o 2>e || RC=$?
+like "a path that is too long is not cut: 78" "$RC $(cat e)" '^78 .*too long'
+RC=0
 XDG_STATE_HOME=/proc/nowhere "$SMTP361" queue list >o 2>e || RC=$?
 ok "it cannot be made: not 0" test "$RC" != 0
 
