@@ -24,7 +24,9 @@ static void on_signal(int number)
 
 static void watch_signals(const struct filter *f)
 {
-	static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+	/* all that end a process from outside; cli_protect ignores SIGPIPE and SIGXFSZ */
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF,
+		SIGXCPU, SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGABRT};
 	struct sigaction catch = {.sa_handler = on_signal}, old;
 
 	part.dir = f->to.dir;
