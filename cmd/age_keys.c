@@ -5,6 +5,7 @@
 
 #include "../crypto/file.h"
 #include "../keys/keyfile.h"
+#include "../keys/known.h"
 
 /* --- files with one key a line --- */
 
@@ -56,9 +57,10 @@ static int too_many(int most, struct err *e)
 	return err_set(e, EX_DATAERR, "more than %d keys are given", most);
 }
 
-/* A folder of keys, of which `load` reads one. */
+/* A folder of keys, of which `load` reads one. cure: what helps where there is none, or "". */
 static int from_folder(const char *folder, const char *user, void *out,
-	int (*load)(int dir, const char *user, void *out, struct err *e), struct err *e)
+	int (*load)(int dir, const char *user, void *out, struct err *e), const char *cure,
+	struct err *e)
 {
 	int dir = file_open_dir(folder, e), rc;
 
@@ -68,12 +70,38 @@ static int from_folder(const char *folder, const char *user, void *out,
 	rc = load(dir, user, out, e);
 	(void)close(dir);
 	if (rc != 0 && e->code == EX_NOINPUT) {
-		err_hint(e, "the keys are looked for in %s; -k DIR names another folder", folder);
+		err_hint(e, "the keys are looked for in %s; -k DIR names another folder%s", folder,
+			cure);
 	}
 	return rc;
 }
 
 /* --- recipients --- */
+
+/* As `members export` writes it: a name, the recipient, and more. */
+static bool is_member(const char *text, size_t n)
+{
+	static const char recipient[] = " age1";
+	const char *blank = memchr(text, ' ', n);
+
+	return blank != NULL && (size_t)(text + n - blank) >= sizeof recipient - 1 &&
+	       memcmp(blank, recipient, sizeof recipient - 1) == 0;
+}
+
+static int read_member(uint8_t out[static X25519_BYTES], const char *text, size_t n, struct err *e)
+{
+	struct known line;
+	int rc = known_read(&line, text, n, "it", e);
+
+	if (rc == 0) {
+		memcpy(out, line.members[0].keys.x25519, X25519_BYTES);
+	} else if (e->code == EX_DATAERR) {
+		err_set(e, EX_DATAERR,
+			"it is neither a recipient nor a whole line of members export");
+	}
+	known_free(&line);
+	return rc;
+}
 
 static int add_recipient(void *to, const char *text, size_t n, struct err *e)
 {
@@ -89,6 +117,23 @@ static int add_recipient(void *to, const char *text, size_t n, struct err *e)
 	return 0;
 }
 
+static int add_recipient_or_member(void *to, const char *text, size_t n, struct err *e)
+{
+	struct age_keys_recipients *r = to;
+
+	if (!is_member(text, n)) {
+		return add_recipient(to, text, n, e);
+	}
+	if (r->n == AGE_RECIPIENTS_MAX) {
+		return too_many(AGE_RECIPIENTS_MAX, e);
+	}
+	if (read_member(r->keys[r->n].key, text, n, e) != 0) {
+		return -1;
+	}
+	r->n++;
+	return 0;
+}
+
 int age_keys_add(struct age_keys_recipients *r, const char *text, struct err *e)
 {
 	return add_recipient(r, text, strlen(text), e) == 0 ? 0 : err_prefix(e, "%.80s", text);
@@ -96,12 +141,39 @@ int age_keys_add(struct age_keys_recipients *r, const char *text, struct err *e)
 
 int age_keys_add_file(struct age_keys_recipients *r, const char *path, struct err *e)
 {
-	return add_file(path, false, add_recipient, r, e);
+	return add_file(path, false, add_recipient_or_member, r, e);
 }
 
+static int differ(const char *user, struct err *e)
+{
+	err_set(e, EX_NOPERM, "%s_x25519_public.pem is another key than the one pinned for %s",
+		user, user);
+	return err_hint(e,
+		"ask %s, compare `smtp361 verify %s`, then remove the file, or: smtp361 members "
+		"accept %s",
+		user, user, user);
+}
+
+/* A person put the key file there; what is pinned came from the server, or from another member.
+ * Where they differ the user alone can tell which is right. */
 static int load_public(int dir, const char *user, void *out, struct err *e)
 {
-	return keyfile_load_x25519_public(dir, user, out, e);
+	const struct known_member *pinned = NULL;
+	struct known known;
+	int rc = known_load(&known, dir, e);
+
+	if (rc == 0) {
+		pinned = known_find(&known, user);
+		rc = keyfile_load_x25519_public(dir, user, out, e);
+	}
+	if (pinned != NULL && rc == 0 && !ct_eq(out, pinned->keys.x25519, X25519_BYTES)) {
+		rc = differ(user, e);
+	} else if (pinned != NULL && rc != 0 && e->code == EX_NOINPUT) {
+		memcpy(out, pinned->keys.x25519, X25519_BYTES);
+		rc = 0;
+	}
+	known_free(&known);
+	return rc;
 }
 
 int age_keys_add_user(
@@ -110,7 +182,8 @@ int age_keys_add_user(
 	if (r->n == AGE_RECIPIENTS_MAX) {
 		return too_many(AGE_RECIPIENTS_MAX, e);
 	}
-	if (from_folder(folder, user, r->keys[r->n].key, load_public, e) != 0) {
+	if (from_folder(folder, user, r->keys[r->n].key, load_public,
+		    "; smtp361 members accept USER pins a member's key", e) != 0) {
 		return -1;
 	}
 	r->n++;
@@ -149,7 +222,7 @@ int age_keys_identify_user(
 	if (i->n == AGE_KEYS_IDENTITIES_MAX) {
 		return too_many(AGE_KEYS_IDENTITIES_MAX, e);
 	}
-	if (from_folder(folder, user, &i->keys[i->n], load_private, e) != 0) {
+	if (from_folder(folder, user, &i->keys[i->n], load_private, "", e) != 0) {
 		return -1;
 	}
 	i->n++;

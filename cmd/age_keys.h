@@ -20,8 +20,10 @@ struct age_keys_identities {
 };
 
 /* Add "age1...", all that stand in a file (empty lines and those that begin with # count for
- * nothing), or USER_x25519_public.pem of this folder. 0, or -1: EX_DATAERR (the file and the line
- * are named), EX_NOINPUT, EX_CONFIG. */
+ * nothing; a line of `members export` gives its recipient), or a user's key of this folder:
+ * USER_x25519_public.pem, or else the one that is pinned there (keys/known.h). 0, or -1: EX_DATAERR
+ * (the file and the line are named), EX_NOINPUT, EX_CONFIG, EX_NOPERM (the file has another key
+ * than the one that is pinned). */
 int age_keys_add(struct age_keys_recipients *r, const char *text, struct err *e);
 int age_keys_add_file(struct age_keys_recipients *r, const char *path, struct err *e);
 int age_keys_add_user(

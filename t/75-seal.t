@@ -341,8 +341,47 @@ is "a file without recipients: 65" "$RC" 65
 run "$SMTP361" seal --to nobody note
 like "--to somebody without a key: 66" "$RC $(cat e)" '^66 .*nobody_x25519_public\.pem'
 like "... and where it was looked for" "$(cat e)" '^hint: .*looked for in \.;'
+like "... and what pins one" "$(cat e)" 'members accept USER'
 run "$SMTP361" seal --to ../ada note
 is "--to takes names alone" "$RC" 64
+
+# what is pinned, as `members` writes it
+"$SMTP361" keygen --only p256 ada bob >/dev/null 2>&1
+for u in ada bob; do
+	# one's own line needs no server
+	"$SMTP361" members -k . -u $u export $u >$u.line
+done
+mkdir p && cp ada_* p/ && "$SMTP361" members -k p -u ada import bob.line 2>/dev/null
+is "--to takes the key that is pinned" \
+	"$("$SMTP361" seal -k p --to bob note | "$SMTP361" unseal -u bob)" "Meet at noon."
+sed 's/pinned$/verified/' p/known_members >known && cp known p/known_members
+is "... or verified" "$("$SMTP361" seal -k p --to bob note | "$SMTP361" unseal -u bob)" "Meet at noon."
+cp bob_x25519_public.pem p/
+is "... beside a file of the same key, too" \
+	"$("$SMTP361" seal -k p --to bob note | "$SMTP361" unseal -u bob)" "Meet at noon."
+cp eve_x25519_public.pem p/bob_x25519_public.pem
+run "$SMTP361" seal -k p --to bob note
+like "... and neither of them where they differ: 77" "$RC$(cat o) $(cat e)" \
+	'^77 .*bob_x25519_public\.pem is another key than the one pinned for bob'
+run "$SMTP361" seal -k p --to ada note
+is "... which stops nobody else" "$RC" 0
+rm p/bob_x25519_public.pem && sed 's/pinned$/once/; s/verified$/once/' known >p/known_members
+run "$SMTP361" seal -k p --to bob note
+like "a damaged list of members: 78" "$RC$(cat o) $(cat e)" '^78 .*known_members: line 1'
+cat ada.line bob.line >members
+ok "-R takes what members export wrote" "$SMTP361" seal -R members -o members.age note
+for u in ada bob; do
+	is "... $u opens it" "$("$SMTP361" unseal -u $u members.age)" "Meet at noon."
+done
+run "$SMTP361" unseal -u eve members.age
+is "... and nobody else" "$RC" 77
+printf '%s\n' "$ADA" "$(cut -d ' ' -f 1,2 bob.line)" >mixed
+run "$SMTP361" seal -R mixed note
+like "... and no line that is cut" "$RC$(cat o) $(cat e)" "^65 .*mixed:2: it is neither a recipient nor a whole line"
+"$SMTP361" members -k . -u ada export --allowed-signers >signers
+run "$SMTP361" seal -R signers note
+like "... nor one of a signing key" "$RC $(cat e)" '^65 .*signers:1: it is no recipient'
+
 cp ada.identity open && chmod 644 open
 run "$SMTP361" unseal -i open note.age
 like "an identity file that others can read is refused: 78" "$RC $(cat e)" '^78 .*open: others can read it'
