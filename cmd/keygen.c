@@ -26,7 +26,8 @@ static const char help[] =
 	"With --ssh, print NAME's P-256 key as OpenSSH has it; with --allowed-signers, as a line\n"
 	"that `ssh-keygen -Y verify -I NAME -f FILE` takes for what NAME has signed.\n"
 	"\n"
-	"  -d, --dir DIR     where the files go (.)\n"
+	"  -d, --dir DIR     where the files go (.); a key that is to be printed and is not there\n"
+	"                    is taken from the configuration's folder of keys\n"
 	"      --only KIND   make one kind of pair: rsa, x25519 or p256\n"
 	"      --bits N      of RSA: 2048 (as founded), 3072 or 4096; the key of a certificate\n"
 	"                    is EC P-256 without it\n"
@@ -342,14 +343,14 @@ APPLET_MAIN(keygen)
 		return rc;
 	}
 	if (ssh || signers) {
-		return do_ssh(&c, dir == NULL ? "." : dir, signers,
+		return do_ssh(&c, dir, signers,
 			(ssh && signers) || all || only != NULL || job.bits != 0 || job.force ||
 				wants_age || age.secret || age.import != NULL ||
 				tls.names != NULL || tls.days != 0);
 	}
 	if (wants_age) {
 		age.force = job.force;
-		return do_age(&c, dir == NULL ? "." : dir, &age,
+		return do_age(&c, dir, &age,
 			all || only != NULL || job.bits != 0 || tls.names != NULL || tls.days != 0);
 	}
 	if (age.secret || age.import != NULL) {

@@ -4,6 +4,7 @@
 #include "../crypto/file.h"
 #include "../keys/keyfile.h"
 #include "age_keys.h"
+#include "keygen_folder.h"
 
 static int print_public(int dir, const char *name, struct err *e)
 {
@@ -67,22 +68,41 @@ static int import(int dir, const char *name, const struct keygen_age *wanted, st
 	return rc;
 }
 
-int keygen_age(const struct cli *c, const char *dir_name, const struct keygen_age *wanted)
+static int print(const char *folder, const char *name, bool secret, struct err *e)
 {
-	struct err e;
+	char file[USER_NAME_MAX + 32];
 	int dir, rc;
 
-	cli_protect();
-	dir = file_open_dir(dir_name, &e);
+	(void)snprintf(file, sizeof file, "%s_x25519_%s.pem", name, secret ? "private" : "public");
+	dir = keygen_folder_open(folder, file, e);
 	if (dir < 0) {
-		return cli_fail(c, &e);
+		return -1;
 	}
-	if (wanted->import != NULL) {
-		rc = import(dir, c->args[0], wanted, &e);
-	} else {
-		rc = wanted->secret ? print_secret(dir, c->args[0], &e)
-				    : print_public(dir, c->args[0], &e);
-	}
+	rc = secret ? print_secret(dir, name, e) : print_public(dir, name, e);
 	(void)close(dir);
+	return keygen_folder_told(folder, rc, e);
+}
+
+static int import_into(
+	const char *folder, const char *name, const struct keygen_age *wanted, struct err *e)
+{
+	int dir = file_open_dir(folder == NULL ? "." : folder, e), rc;
+
+	if (dir < 0) {
+		return -1;
+	}
+	rc = import(dir, name, wanted, e);
+	(void)close(dir);
+	return rc;
+}
+
+int keygen_age(const struct cli *c, const char *folder, const struct keygen_age *wanted)
+{
+	struct err e;
+	int rc;
+
+	cli_protect();
+	rc = wanted->import != NULL ? import_into(folder, c->args[0], wanted, &e)
+				    : print(folder, c->args[0], wanted->secret, &e);
 	return cli_finish(c, rc == 0 ? EX_OK : cli_fail(c, &e));
 }

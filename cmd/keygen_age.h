@@ -10,7 +10,8 @@ struct keygen_age {
 	bool force;         /* ... in place of one that exists */
 };
 
-/* Of the one name that is given, in the folder. The exit code. */
-int keygen_age(const struct cli *c, const char *dir_name, const struct keygen_age *wanted);
+/* Of the one name that is given, in the folder (-d), or NULL: the current one, and for printing
+ * keygen_folder.h's. The exit code. */
+int keygen_age(const struct cli *c, const char *folder, const struct keygen_age *wanted);
 
 #endif

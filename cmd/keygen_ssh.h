@@ -9,8 +9,8 @@
  * (ssh-keygen(1), ALLOWED SIGNERS). */
 void keygen_print_signer(const char *name, const uint8_t public[static P256_PUBLIC]);
 
-/* For the NAME that is the operand, from the folder; line: as above, or else the key alone. The
- * exit code. */
-int keygen_ssh(const struct cli *c, const char *dir_name, bool line);
+/* For the NAME that is the operand, from the folder (-d; NULL: keygen_folder.h's); line: as above,
+ * or else the key alone. The exit code. */
+int keygen_ssh(const struct cli *c, const char *folder, bool line);
 
 #endif

@@ -393,6 +393,25 @@ run "$SMTP361" unseal note.age
 like "no identity at all: 64" "$RC $(cat e)" '^64 .*no identity'
 run "$SMTP361" keygen --age nobody
 is "keygen --age of who has no key: 66" "$RC" 66
+like "... and where it was looked for" "$(cat e)" '^hint: it is neither here nor in the configuration'
+run "$SMTP361" keygen -d . --age nobody
+is "... or was not, with -d" "$RC $(grep -c hint e)" "66 0"
+# as for who joined, whose keys are where the configuration says, and who is elsewhere
+elsewhere() { sh -c "cd / && XDG_CONFIG_HOME='$PWD/xdg' '$SMTP361' keygen $*"; }
+for what in --age '--age --secret' --ssh --allowed-signers; do
+	# shellcheck disable=SC2086
+	is "keygen $what finds the key in the configuration's folder" "$(elsewhere $what ada)" \
+		"$("$SMTP361" keygen $what ada)"
+	# shellcheck disable=SC2086
+	run elsewhere -d . $what ada
+	is "... but not with -d" "$RC" 66
+done
+mkdir here && cp bob_x25519_public.pem here/ada_x25519_public.pem
+own_or_not() { sh -c "cd here && XDG_CONFIG_HOME='$PWD/xdg' '$SMTP361' keygen $*"; }
+is "... and what is here comes first" "$(own_or_not --age ada)" "$BOB"
+is "... where it is here" "$(own_or_not --age --secret ada)" "$(cat ada.identity)"
+own_or_not --age --import "$PWD/eve.identity" new >/dev/null
+ok "what is made stays here" test -s here/new_x25519_private.pem
 run "$SMTP361" keygen --age --import ada.identity dan
 is "keygen --age --import takes what --secret printed" "$RC $("$SMTP361" keygen --age dan)" "0 $ADA"
 cmp -s ada_x25519_private.pem dan_x25519_private.pem
