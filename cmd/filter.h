@@ -19,6 +19,8 @@ struct filter {
 	struct age_batch batch; /* what is worked on at once, for the stream */
 	struct behind behind;   /* what writes there */
 	bool shown;             /* a terminal gets the output, and nobody insisted */
+	uint8_t cut[4];         /* the start of a character that a piece ended in, for a terminal */
+	size_t cut_n;
 };
 
 /* Open both. 0, or -1 (EX_NOINPUT, EX_USAGE: they are one file; landing_open). */

@@ -319,6 +319,47 @@ run on_terminal "'$SMTP361' unseal -u ada -o - red.age"
 is "... unless that is asked for" "$(grep -c "$(printf '\033')" o)" 1
 is "... or it is a pipe" "$("$SMTP361" unseal -u ada red.age | od -An -tx1 | tr -d ' ')" 726564201b5b33316d0a
 
+# what of it is cut where one piece ends and the next begins, once for each way to cut it
+pieces() {
+	/usr/bin/python3 -B - "$SMTP361" <<'END'
+import os, pty, subprocess, sys
+program = sys.argv[1]
+def shown(data):
+    subprocess.run([program, 'seal', '--to', 'ada', '--force', '-o', 'cut.age'], input=data, check=True)
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(program, [program, 'unseal', '-u', 'ada', 'cut.age'])
+    got = bytearray()
+    try:
+        while piece := os.read(fd, 65536):
+            got += piece
+    except OSError:
+        pass # the other end is closed
+    if os.waitpid(pid, 0)[1] != 0:
+        print('it failed')
+    return bytes(got)
+# what comes out first is the file's first 7 chunks, less the header; each of its bytes is tried
+for character in ('é', '€', '𝄞'):
+    one = character.encode()
+    for ahead in range(len(one)):
+        data = b'a' * ahead + one * (600000 // len(one))
+        if shown(data) != data:
+            print(f'{character} is cut behind {ahead} bytes')
+end = 7 * 65536
+whole = lambda k, tail: b'a' * (end - k) + tail
+for data, want in (
+        (whole(1, b'\xe2\xc3\xa9b'), whole(1, b'\\xe2\xc3\xa9b')),       # another one begins in its place
+        (whole(2, b'\xe2\x82zb'), whole(2, b'\\xe2\\x82zb')),
+        (whole(1, b'\xff\xa9b'), whole(1, b'\\xff\\xa9b')),
+        (b'a\xe2\x82', b'a\\xe2\\x82'),                                # at the end of all
+        (b'\xc3', b'\\xc3')):
+    if shown(data) != want:
+        print(f'{data[-8:]} is shown as {shown(data)[-16:]}')
+END
+}
+pieces >bad 2>&1
+is "no character is cut on a terminal, and one that is cut in the file is told" "$(cat bad)" ""
+
 # --- keys ---
 
 # slip: each line's last character becomes another one
