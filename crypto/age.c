@@ -47,6 +47,12 @@ int age_read_identity(struct x25519_pair *out, const char *text, size_t n, struc
 	return 0;
 }
 
+/* how: was it gone on with, though it had failed? */
+static int refuse_more(struct err *e, const char *how)
+{
+	return err_set(e, EX_SOFTWARE, "a file that failed was %s on", how);
+}
+
 /* --- sealing --- */
 
 static int armor_take(void *arg, const void *p, size_t n, struct err *e)
@@ -71,6 +77,7 @@ int age_seal_begin(struct age_seal *s, const struct age_recipient *recipients, s
 	int rc = -1;
 
 	s->armored = armored;
+	s->failed = true; /* until it has begun */
 	s->out = out;
 	to = sealed_sink(s);
 	age_armor_begin(&s->armor);
@@ -83,6 +90,7 @@ int age_seal_begin(struct age_seal *s, const struct age_recipient *recipients, s
 	}
 	wipe(file_key, sizeof file_key);
 	buf_free(&header);
+	s->failed = rc != 0;
 	return rc;
 }
 
@@ -90,17 +98,23 @@ int age_seal_write(struct age_seal *s, const void *p, size_t n, struct err *e)
 {
 	struct age_sink to = sealed_sink(s);
 
-	return age_stream_write(&s->stream, p, n, &to, e);
+	if (s->failed) {
+		return refuse_more(e, "written");
+	}
+	s->failed = age_stream_write(&s->stream, p, n, &to, e) != 0;
+	return s->failed ? -1 : 0;
 }
 
 int age_seal_end(struct age_seal *s, struct err *e)
 {
 	struct age_sink to = sealed_sink(s);
 
-	if (age_stream_end(&s->stream, &to, e) != 0) {
-		return -1;
+	if (s->failed) {
+		return refuse_more(e, "written");
 	}
-	return s->armored ? age_armor_end(&s->armor, &s->out, e) : 0;
+	s->failed = age_stream_end(&s->stream, &to, e) != 0 ||
+		    (s->armored && age_armor_end(&s->armor, &s->out, e) != 0);
+	return s->failed ? -1 : 0;
 }
 
 void age_seal_wipe(struct age_seal *s)
@@ -151,18 +165,13 @@ static int latch(struct age_open *o, int rc)
 	return rc;
 }
 
-static int refuse_more(struct err *e)
-{
-	return err_set(e, EX_SOFTWARE, "a file that failed was read on");
-}
-
 int age_open_write(struct age_open *o, const void *p, size_t n, struct err *e)
 {
 	const struct age_sink inner = {take_binary, o};
 	const uint8_t *s = p;
 
 	if (o->fault != AGE_SOUND) {
-		return refuse_more(e);
+		return refuse_more(e, "read");
 	}
 	if (n == 0) {
 		return 0;
@@ -181,7 +190,7 @@ int age_open_end(struct age_open *o, struct err *e)
 	const struct age_sink inner = {take_binary, o};
 
 	if (o->fault != AGE_SOUND) {
-		return refuse_more(e);
+		return refuse_more(e, "read");
 	}
 	if (o->form == AGE_ARMORED && age_armor_read_end(&o->armor, &inner, &o->fault, e) != 0) {
 		return latch(o, -1);

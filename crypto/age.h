@@ -31,6 +31,7 @@ int age_read_identity(struct x25519_pair *out, const char *text, size_t n, struc
 
 struct age_seal {
 	bool armored;
+	bool failed;         /* latched: a number that a chunk was sealed with serves once */
 	struct age_sink out; /* the caller's */
 	struct age_armor_writer armor;
 	struct age_stream_writer stream; /* whose batch the caller may lend, once it was begun */
@@ -41,7 +42,8 @@ struct age_seal {
  * said. age_seal_wipe() s in any case. */
 int age_seal_begin(struct age_seal *s, const struct age_recipient *recipients, size_t n,
 	bool armored, struct age_sink out, struct err *e);
-/* The next n bytes of the file. 0, or -1 (the sink's error). */
+/* The next n bytes of the file. 0, or -1: the sink's error. Nothing is taken after that
+ * (EX_SOFTWARE). */
 int age_seal_write(struct age_seal *s, const void *p, size_t n, struct err *e);
 /* The end of it. 0 or -1. */
 int age_seal_end(struct age_seal *s, struct err *e);

@@ -350,6 +350,10 @@ static void sinks(void **state)
 		rc = rc == 0 ? age_seal_end(&s, &e) : rc;
 		assert_int_equal(rc, -1);
 		assert_int_equal(e.code, EX_IOERR);
+		left = SIZE_MAX; /* there is room again: it would be sealed behind a gap */
+		assert_refused(age_seal_write(&s, text, 1, &e), e, EX_SOFTWARE);
+		assert_refused(age_seal_end(&s, &e), e, EX_SOFTWARE);
+		assert_true(left == SIZE_MAX);
 	}
 	for (size_t room = 0; room < MANY; room += 30011) {
 		size_t left = room;
@@ -411,7 +415,7 @@ int main(void)
 		T("a header of 1 MiB is read, a larger one is not", header_limit),
 		T("no file is sealed for a point of low order", low_order),
 		T("keys come back from their text, and no secret is in an error", key_texts),
-		T("what the sink says ends it, and is no fault of the file", sinks),
+		T("what the sink says ends it for good, and is no fault of the file", sinks),
 		T("no key is left in memory", wiped),
 	};
 	return RUN(tests);
