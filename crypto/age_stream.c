@@ -23,6 +23,7 @@ static void nonce_of(uint8_t out[static CHACHA_NONCE], uint64_t number, bool las
 
 void age_batch_begin(struct age_batch *b)
 {
+	chacha_prepare(); /* two threads must not do it at once */
 	worker_begin(&b->worker);
 }
 

@@ -9,7 +9,7 @@
 
 enum { CHACHA_KEY = 32, CHACHA_NONCE = 12, CHACHA_TAG = 16 };
 
-/* Find out what the CPU has. The first use does it otherwise. */
+/* Find out what the CPU has. The first use does it otherwise, which must be in one thread alone. */
 void chacha_prepare(void);
 
 /* Encrypt n bytes in place and write their tag, which may stand right behind them. A nonce serves
