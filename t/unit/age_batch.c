@@ -182,9 +182,12 @@ static void wiped(void **state)
 	(void)state;
 	age_batch_begin(&b);
 	lent = &b;
-	seal_pieces(text, AT_ONCE, AT_ONCE, &me, 1, false, &sealed);
-	assert_int_equal(
-		open_pieces(sealed.p, sealed.n, AT_ONCE, &pair, 1, AGE_BINARY, &out), AGE_SOUND);
+	seal_pieces(text, SIZE, SIZE, &me, 1, false, &sealed);
+	assert_int_equal(open_pieces(sealed.p, sealed.n, SIZE_MAX / 2, &pair, 1, AGE_BINARY, &out),
+		AGE_SOUND);
+	/* or else there is nothing to wipe at the end */
+	assert_memory_not_equal(b.sealed[AGE_BATCH - 1], zeros, AGE_SEALED);
+	assert_memory_not_equal(b.plain[AGE_BATCH - 1], zeros, AGE_CHUNK);
 	age_batch_end(&b);
 	assert_memory_equal(&b, zeros, sizeof b);
 	buf_free(&sealed);

@@ -80,6 +80,7 @@ static void all_of_it(void **state)
 			begin(nap, 0);
 			put_all(sizes[i]);
 			assert_int_equal(behind_end(&b, &e), 0);
+			assert_int_equal(threads_running, 0);
 			assert_int_equal(to.got.n, WHOLE);
 			assert_memory_equal(to.got.p, content, WHOLE);
 			assert_true(to.largest <= BEHIND_PIECE);
