@@ -297,6 +297,42 @@ rm -f out
 judged "each of the signals was judged" interrupted
 judged "... ignored ones, too" interrupted ignored
 
+# What is left in memory is looked at when it has failed, and cannot tell: its stderr is a full pipe.
+held() { # APPLET OPTIONS...
+	/usr/bin/python3 -B - "$ROOT/t/peer/image.py" "$SECRET" "$SMTP361" "$@" <<'END'
+import os, subprocess, sys, time
+image, secret, *command = sys.argv[1:]
+_, full = os.pipe()
+os.set_blocking(full, False)
+try:
+    while True:
+        os.write(full, b'x' * 4096)
+except BlockingIOError:
+    os.set_blocking(full, True)
+p = subprocess.Popen(command, stdout=open('/dev/full', 'w'), stderr=full)
+until = time.monotonic() + 30
+while open(f'/proc/{p.pid}/syscall').read().split()[1:2] != ['0x2']: # it writes there
+    if p.poll() is not None or time.monotonic() > until:
+        sys.exit(f'it does not fail: {p.returncode}')
+    time.sleep(0.01)
+subprocess.run([sys.executable, '-B', image, secret, str(p.pid)])
+p.kill()
+END
+}
+if is_root && [ -z "$SANITIZED" ] && [ -c /dev/full ]; then
+	SECRET='nobody but ada shall read this line'
+	yes "$SECRET" | head -c 2000000 >secret
+	"$SMTP361" seal --to ada secret -o secret.age
+	for a in 'seal --to ada secret' 'unseal -u ada secret.age'; do
+		# shellcheck disable=SC2086
+		is "${a%% *} leaves nothing of the text in memory" "$(held $a 2>&1)" ""
+	done
+	rm -f secret secret.age
+else
+	skip "seal leaves nothing of the text in memory" "needs root, and no sanitizer"
+	skip "unseal leaves nothing of the text in memory" "needs root, and no sanitizer"
+fi
+
 # --- terminals ---
 
 on_terminal() {
