@@ -180,6 +180,10 @@ int age_open_write(struct age_open *o, const void *p, size_t n, struct err *e)
 		/* a binary file begins with a letter */
 		o->form = s[0] == '-' || s[0] <= ' ' ? AGE_ARMORED : AGE_BINARY;
 	}
+	if (o->stream.batch != NULL) {
+		o->armor.lent = o->stream.batch->decoded;
+		o->armor.lent_n = sizeof o->stream.batch->decoded;
+	}
 	return latch(o, o->form == AGE_ARMORED
 				? age_armor_read(&o->armor, p, n, &inner, &o->fault, e)
 				: take_binary(o, p, n, e));

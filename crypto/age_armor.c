@@ -89,20 +89,43 @@ static bool line_is(const struct age_armor_reader *a, size_t n, const char *text
 	return n == strlen(text) && memcmp(a->line, text, n) == 0;
 }
 
+static uint8_t *decoded(struct age_armor_reader *a)
+{
+	return a->lent == NULL ? a->own : a->lent;
+}
+
+static size_t room(const struct age_armor_reader *a)
+{
+	return (a->lent == NULL ? sizeof a->own : a->lent_n) - a->decoded;
+}
+
+static int hand_on(struct age_armor_reader *a, const struct age_sink *to, struct err *e)
+{
+	size_t n = a->decoded;
+
+	a->decoded = 0;
+	return age_sink_put(to, decoded(a), n, e);
+}
+
 /* A line of n characters in the body. */
 static int read_body(struct age_armor_reader *a, size_t n, const struct age_sink *to,
 	enum age_fault *fault, struct err *e)
 {
-	uint8_t data[AGE_ARMOR_BYTES];
-	int k = n == 0 ? -1 : base64_padded_decode(data, sizeof data, a->line, n);
+	int k;
 
+	if (room(a) < AGE_ARMOR_BYTES && hand_on(a, to, e) != 0) {
+		return -1;
+	}
+	k = n == 0 ? -1
+		   : base64_padded_decode(decoded(a) + a->decoded, AGE_ARMOR_BYTES, a->line, n);
 	if (k <= 0) {
 		return bad(fault, e, "the armor holds a line that is no canonical base64");
 	}
 	if (k < AGE_ARMOR_BYTES) {
 		a->stage = AGE_ARMOR_LAST;
 	}
-	return age_sink_put(to, data, (size_t)k, e);
+	a->decoded += (size_t)k;
+	return 0;
 }
 
 /* What was gathered is a line, without its LF. */
@@ -132,6 +155,22 @@ static int read_line(
 	return read_body(a, n, to, fault, e);
 }
 
+/* Whole lines in the body, as nearly all are, from where they stand. The bytes taken; whatever is
+ * not so is left to read_line. */
+static size_t read_whole(struct age_armor_reader *a, const char *s, size_t n)
+{
+	size_t taken = 0;
+
+	while (n - taken > AGE_ARMOR_LINE && s[taken + AGE_ARMOR_LINE] == '\n' &&
+		room(a) >= AGE_ARMOR_BYTES &&
+		base64_padded_decode(decoded(a) + a->decoded, AGE_ARMOR_BYTES, s + taken,
+			AGE_ARMOR_LINE) == AGE_ARMOR_BYTES) {
+		a->decoded += AGE_ARMOR_BYTES;
+		taken += AGE_ARMOR_LINE + 1;
+	}
+	return taken;
+}
+
 /* How many of these bytes belong to the line; *whole: its LF follows them. */
 static size_t find_end(const char *s, size_t n, bool *whole)
 {
@@ -141,10 +180,10 @@ static size_t find_end(const char *s, size_t n, bool *whole)
 	return end != NULL ? (size_t)(end - s) : n;
 }
 
-int age_armor_read(struct age_armor_reader *a, const void *p, size_t n, const struct age_sink *to,
-	enum age_fault *fault, struct err *e)
+static int read_lines(struct age_armor_reader *a, const char *s, size_t n,
+	const struct age_sink *to, enum age_fault *fault, struct err *e)
 {
-	const char *s = p, *end = s + n;
+	const char *end = s + n;
 
 	while (s < end) {
 		bool whole;
@@ -158,6 +197,9 @@ int age_armor_read(struct age_armor_reader *a, const void *p, size_t n, const st
 		}
 		if (a->stage == AGE_ARMOR_BEHIND) {
 			return bad(fault, e, "something stands behind the armor's end");
+		}
+		if (a->stage == AGE_ARMOR_BODY && a->n == 0) {
+			s += read_whole(a, s, (size_t)(end - s));
 		}
 		k = find_end(s, (size_t)(end - s), &whole);
 		if (k > sizeof a->line - a->n) {
@@ -173,10 +215,30 @@ int age_armor_read(struct age_armor_reader *a, const void *p, size_t n, const st
 	return 0;
 }
 
+int age_armor_read(struct age_armor_reader *a, const void *p, size_t n, const struct age_sink *to,
+	enum age_fault *fault, struct err *e)
+{
+	enum age_fault ours = AGE_SOUND;
+	struct err why;
+	int rc = read_lines(a, p, n, to, &ours, &why);
+
+	/* what stands ahead of a bad line may have a fault of its own, which came first */
+	if (hand_on(a, to, e) != 0) {
+		return -1;
+	}
+	if (ours != AGE_SOUND) {
+		*fault = ours;
+	}
+	if (rc != 0 && e != NULL) {
+		*e = why;
+	}
+	return rc;
+}
+
 int age_armor_read_end(
 	struct age_armor_reader *a, const struct age_sink *to, enum age_fault *fault, struct err *e)
 {
-	if (a->n > 0 && read_line(a, to, fault, e) != 0) {
+	if (a->n > 0 && (read_line(a, to, fault, e) != 0 || hand_on(a, to, e) != 0)) {
 		return -1;
 	}
 	return a->stage == AGE_ARMOR_BEHIND ? 0 : bad(fault, e, "the armor has no end: it was cut");

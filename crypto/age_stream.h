@@ -24,6 +24,7 @@ enum {
 struct age_batch {
 	struct worker worker;
 	uint8_t sealed[AGE_BATCH][AGE_SEALED], plain[AGE_BATCH][AGE_CHUNK];
+	uint8_t decoded[AGE_BATCH * AGE_SEALED]; /* of an armor */
 };
 
 void age_batch_begin(struct age_batch *b);

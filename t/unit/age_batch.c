@@ -149,6 +149,74 @@ static void cut_or_longer(void **state)
 	buf_free(&out);
 }
 
+/* --- armored --- */
+
+static enum age_fault open_armored(
+	const struct buf *sealed, size_t piece, bool batched, struct buf *out)
+{
+	lent = batched ? &batch : NULL;
+	return open_pieces(sealed->p, sealed->n, piece, &pair, 1, AGE_EITHER, out);
+}
+
+static void armored(void **state)
+{
+	static const size_t sizes[] = {0, 1, AGE_CHUNK, AT_ONCE, SIZE + 1};
+	static const size_t pieces[] = {63, 65, 4096, AT_ONCE, SIZE_MAX / 2};
+	struct buf sealed = {0}, out = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		sealed.n = 0;
+		lent = i % 2 == 0 ? &batch : NULL;
+		seal_pieces(text, sizes[i], AT_ONCE, &me, 1, true, &sealed);
+		for (size_t j = 0; j < 2 * COUNT(pieces); j++) {
+			assert_int_equal(
+				open_armored(&sealed, pieces[j / 2], j % 2 == 0, &out), AGE_SOUND);
+			assert_int_equal(out.n, sizes[i]);
+			if (out.n > 0) {
+				assert_memory_equal(out.p, text, out.n);
+			}
+		}
+	}
+	buf_free(&sealed);
+	buf_free(&out);
+}
+
+/* A line that is none, anywhere: all that stands ahead of it comes out, a fault there is told ahead
+ * of that of the line, and the batch changes neither. */
+static void armored_changed(void **state)
+{
+	static const size_t pieces[] = {65, AT_ONCE, SIZE_MAX / 2};
+	struct buf sealed = {0}, out = {0};
+
+	(void)state;
+	lent = NULL;
+	seal_pieces(text, SIZE, SIZE, &me, 1, true, &sealed);
+	for (size_t i = 0; i < CHUNKS; i++) {
+		size_t at = sealed.n * (2 * i + 1) / (2 * CHUNKS); /* within chunk i */
+		uint8_t was = sealed.p[at], *early = sealed.p + at / 2;
+		uint8_t early_was = *early;
+		for (size_t j = 0; j < 2 * COUNT(pieces); j++) {
+			sealed.p[at] = '*';
+			assert_int_equal(open_armored(&sealed, pieces[j / 2], j % 2 == 0, &out),
+				AGE_BAD_ARMOR);
+			assert_int_equal(out.n, i * AGE_CHUNK);
+			if (i > 2 && early_was != '\n') { /* it is in another chunk, and base64 */
+				*early = early_was == 'A' ? 'B' : 'A';
+				assert_int_equal(
+					open_armored(&sealed, pieces[j / 2], j % 2 == 0, &out),
+					AGE_BAD_PAYLOAD);
+				*early = early_was;
+			}
+			sealed.p[at] = was;
+		}
+	}
+	buf_free(&sealed);
+	buf_free(&out);
+}
+
+/* --- pipes, and what is left --- */
+
 /* Who reads from a pipe gets each chunk once it is there. */
 static void nothing_waits(void **state)
 {
@@ -201,6 +269,8 @@ int main(void)
 		T("a bit turned in any chunk: what stands ahead comes out, and no more", changed),
 		T("chunks exchanged: refused", moved),
 		T("cut at or behind any chunk, or longer: refused", cut_or_longer),
+		T("armored: the same in any pieces", armored),
+		T("... and of a bad line what stands ahead, and its fault first", armored_changed),
 		T("a chunk that comes alone is opened at once", nothing_waits),
 		T("nothing of it is left in memory", wiped),
 	};
