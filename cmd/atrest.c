@@ -23,7 +23,7 @@ static const char help[] =
 	"  on             encrypt everything\n"
 	"  off            decrypt everything\n"
 	"  status         tell what the folder is: plain, key-file, passphrase or interrupted\n"
-	"  resume         end what was interrupted, where the server says so; it needs no KEY\n"
+	"  resume         undo or finish what was interrupted, and tell which; it needs no KEY\n"
 	"\n"
 	"KEY is one of these:\n"
 	"      --at-rest FILE      a key of `smtp361 atrest newkey`; - asks for a passphrase\n"
@@ -36,7 +36,8 @@ static const char help[] =
 	"public keys, and what chat keeps. What was deleted may stay on the medium, in blocks\n"
 	"that nobody uses. Without the key the mail is lost: keep a copy of it elsewhere.\n"
 	"Exit codes: 65 a message cannot be read, or is in nobody's mailbox, and is named:\n"
-	"nothing was changed; 75 a server runs; 77 another key; 78 it is so already.\n";
+	"nothing was changed; 75 a server runs; 77 another key; 78 it is so already, or nothing\n"
+	"was interrupted.\n";
 
 struct job {
 	const struct cli *cli;
@@ -156,22 +157,47 @@ static int convert(struct job *j, struct rest_move *m, struct err *e)
 	return rc;
 }
 
-/* 0 with the state, after whatever was interrupted is ended; or -1. */
-static int look(const struct job *j, enum rest_state *state, struct err *e)
+static const char *name_of(enum rest_state state)
+{
+	return state == REST_PLAIN    ? "plain"
+	       : state == REST_SEALED ? "encrypted"
+				      : "being converted";
+}
+
+/* Undo or finish what was interrupted, and say which, and what the mail is now. 0 or -1. */
+static int resume(
+	const struct job *j, enum rest_resumed *how, enum rest_state *state, struct err *e)
 {
 	struct rest_note note;
 
-	if (rest_look(j->dir, &note, state, e) != 0) {
+	do { /* whom it waited for may have been killed */
+		if (rest_resume(j->dir, how, e) != 0 || rest_look(j->dir, &note, state, e) != 0) {
+			return -1;
+		}
+	} while (*how == REST_NOTHING && *state == REST_MOVING);
+	if (*how != REST_NOTHING) {
+		cli_note(j->cli, "what was interrupted is %s: the mail is %s",
+			*how == REST_UNDONE ? "undone" : "finished", name_of(*state));
+	}
+	return 0;
+}
+
+/* What the folder is, once nothing is interrupted. 0, 1: that is what is wanted, and only since
+ * what was interrupted is undone or finished; or -1 (EX_CONFIG: it was so before). */
+static int look(const struct job *j, enum rest_state wanted, struct err *e)
+{
+	enum rest_resumed how;
+	enum rest_state state;
+
+	if (resume(j, &how, &state, e) != 0) {
 		return -1;
 	}
-	if (*state != REST_MOVING) {
+	if (state != wanted) {
 		return 0;
 	}
-	if (rest_resume(j->dir, e) < 0) {
-		return -1;
-	}
-	cli_note(j->cli, "what was interrupted is ended");
-	return rest_look(j->dir, &note, state, e);
+	return how != REST_NOTHING
+		       ? 1
+		       : err_set(e, EX_CONFIG, "the mail is %s already", name_of(state));
 }
 
 /* The accounts tell which folders are mailboxes. */
@@ -191,11 +217,6 @@ static int load_users(struct job *j, struct err *e)
 	rc = rc == 0 ? users_load(s, &j->users, e) : none ? 0 : -1;
 	s->ops->close(s);
 	return rc;
-}
-
-static int already(const char *how, struct err *e)
-{
-	return err_set(e, EX_CONFIG, "the mail is %s already", how);
 }
 
 /* A key beside the mail hides nothing from who has the disk. */
@@ -222,12 +243,11 @@ static int do_on(struct job *j, const char *operand, struct err *e)
 	struct rest_key key;
 	struct rest_note note;
 	struct rest_move m = {.to = &key, .note = &note};
-	enum rest_state state;
-	int rc;
+	int rc = look(j, REST_SEALED, e);
 
 	(void)operand;
-	if (look(j, &state, e) != 0 || (state == REST_SEALED && already("encrypted", e) != 0)) {
-		return -1;
+	if (rc != 0) { /* encrypted it is; but under this key? */
+		return rc < 0 ? -1 : at_rest_open(&j->at_rest, j->dir, j->dir_name, e);
 	}
 	rc = at_rest_read(&j->at_rest, true, &secret, e);
 	if (rc > 0) {
@@ -248,11 +268,11 @@ static int do_on(struct job *j, const char *operand, struct err *e)
 static int do_off(struct job *j, const char *operand, struct err *e)
 {
 	struct rest_move m = {.from = &j->at_rest.key, .note = &j->at_rest.note};
-	enum rest_state state;
+	int rc = look(j, REST_PLAIN, e);
 
 	(void)operand;
-	if (look(j, &state, e) != 0 || (state == REST_PLAIN && already("plain", e) != 0)) {
-		return -1;
+	if (rc != 0) {
+		return rc < 0 ? -1 : 0;
 	}
 	return at_rest_open(&j->at_rest, j->dir, j->dir_name, e) != 0 || load_users(j, e) != 0
 		       ? -1
@@ -261,10 +281,17 @@ static int do_off(struct job *j, const char *operand, struct err *e)
 
 static int do_resume(struct job *j, const char *operand, struct err *e)
 {
-	int rc = rest_resume(j->dir, e);
+	enum rest_resumed how;
+	enum rest_state state;
 
 	(void)operand;
-	return rc <= 0 ? rc : err_set(e, EX_CONFIG, "nothing was interrupted here");
+	if (resume(j, &how, &state, e) != 0) {
+		return -1;
+	}
+	return how != REST_NOTHING
+		       ? 0
+		       : err_set(e, EX_CONFIG, "nothing was interrupted here: the mail is %s",
+				 name_of(state));
 }
 
 static int do_status(struct job *j, const char *operand, struct err *e)

@@ -263,6 +263,7 @@ static int check_state(const struct rest_move *m, struct err *e)
 int rest_move(struct rest_move *m, struct err *e)
 {
 	struct rest_moving g = {.m = m, .draft = -1, .texts = -1};
+	enum rest_resumed how;
 	int lock = openat(m->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
 
 	if (lock < 0) {
@@ -279,7 +280,7 @@ int rest_move(struct rest_move *m, struct err *e)
 	}
 	rc = rc == 0 ? commit(&g, e) : rc;
 	end(&g);
-	rc = rc == 0 ? rest_resume(m->dir, e) : rc;
+	rc = rc == 0 ? rest_resume(m->dir, &how, e) : rc; /* or somebody else was quicker */
 	(void)close(lock);
-	return rc >= 0 ? 0 : -1; /* 1: somebody who resumes was quicker */
+	return rc;
 }

@@ -1,6 +1,7 @@
 /* From plain mail to mail at rest, and back: a server's whole folder, while no server runs.
  *
- * The legal states, in this order. After a crash rest_move() begins anew, or rest_resume() goes on:
+ * The legal states, in this order. After a crash rest_move() begins anew, or rest_resume() undoes
+ * state 1 and finishes state 2:
  *
  *   0  nothing; or REST_MOVE_DRAFT, which is swept: no server starts while it is there, for it may
  *      have mail in the clear
@@ -38,7 +39,14 @@ struct rest_move {
  * named), EX_CONFIG (the folder is not what `from` says, or no more, or at_rest.json is missing).
  * Ahead of state 2 nothing has changed. */
 int rest_move(struct rest_move *m, struct err *e);
-/* Go on from state 2, or sweep what is left of state 1. 0, 1 when there is neither, or -1. */
-int rest_resume(int dir, struct err *e);
+
+enum rest_resumed {
+	REST_NOTHING,
+	REST_UNDONE,  /* what was left of state 1 is swept: the folder is what it was */
+	REST_FINISHED /* from state 2 on: it is what it was to be */
+};
+
+/* End what was interrupted. Waits for a conversion that runs ahead of state 2. 0 or -1. */
+int rest_resume(int dir, enum rest_resumed *how, struct err *e);
 
 #endif

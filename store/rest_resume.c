@@ -211,31 +211,40 @@ static int put(int dir, int ready, struct err *e)
 	return rest_sweep(dir, REST_MOVE_READY, e) != 0 ? -1 : file_sync(dir, "the folder", e);
 }
 
-/* What a conversion that was not ready left, which may be in the clear. 0, 1: there is none, or -1.
- */
-static int sweep_draft(int dir, struct err *e)
+static bool has_draft(int dir)
+{
+	return faccessat(dir, REST_MOVE_DRAFT, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* What a conversion that was not ready left, which may be in the clear. 0 or -1. */
+static int sweep_draft(int dir, enum rest_resumed *how, struct err *e)
 {
 	int lock, rc;
 
-	if (faccessat(dir, REST_MOVE_DRAFT, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
-		return 1;
+	if (!has_draft(dir)) {
+		return 0;
 	}
 	lock = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (lock < 0) {
 		return err_sys(e, EX_TEMPFAIL, "cannot open the folder");
 	}
-	rc = file_lock(lock, e) == 0 ? rest_sweep(dir, REST_MOVE_DRAFT, e) : -1;
+	rc = file_lock(lock, e);
+	if (rc == 0 && has_draft(dir)) { /* whoever had the lock did not finish it */
+		rc = rest_sweep(dir, REST_MOVE_DRAFT, e);
+		*how = rc == 0 ? REST_UNDONE : REST_NOTHING;
+	}
 	(void)close(lock);
 	return rc;
 }
 
-int rest_resume(int dir, struct err *e)
+int rest_resume(int dir, enum rest_resumed *how, struct err *e)
 {
 	struct journal *j;
 	int ready = open_folder(dir, REST_MOVE_READY), rc;
 
+	*how = REST_NOTHING;
 	if (ready < 0) {
-		return errno == ENOENT ? sweep_draft(dir, e)
+		return errno == ENOENT ? sweep_draft(dir, how, e)
 				       : err_sys(e, EX_TEMPFAIL, "cannot open %s", REST_MOVE_READY);
 	}
 	/* that nobody else keeps the store; and what it wrote before is settled, and goes at the
@@ -243,6 +252,7 @@ int rest_resume(int dir, struct err *e)
 	rc = journal_open(&j, dir, JOURNAL_KEEP, e);
 	if (rc == 0) {
 		rc = put(dir, ready, e);
+		*how = rc == 0 ? REST_FINISHED : REST_NOTHING;
 		journal_close(j);
 	}
 	(void)close(ready);

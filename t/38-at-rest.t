@@ -92,7 +92,8 @@ like "to encrypt takes a key" "$(said)" '^64 .*key'
 keyed atrest off
 like "plain mail is not decrypted" "$(said)" '^78 .*already'
 run atrest resume
-is "nothing is to be resumed" "$RC" 78
+like "nothing is to be resumed, and it says what the mail is" "$(said)" \
+	'^78 .*nothing was interrupted here: the mail is plain$'
 chmod 644 "$KEY"
 keyed atrest on
 like "a key that others can read is refused" "$(said)" '^77 .*others can read'
@@ -322,11 +323,45 @@ like "... and no server starts over it" "$(said)" '^78 .*was interrupted'
 like "... but says what to do" "$(cat e)" '^hint: smtp361 atrest .*resume'
 run atrest resume
 is "... which removes it" "$RC $(find "$SRV" -name '.at_rest*') $("$SMTP361" atrest -d "$SRV" status)" "0  key-file"
+like "... and says which way it went" "$(said)" '^0 .*what was interrupted is undone: the mail is encrypted$'
 at_once off
 is "of two that decrypt at once, one does" "$(cat first second | grep -xE '0|78' | sort | tr '\n' ' ')" "0 78 "
 like "... and the other one says why not" "$(cat first second)" 'plain already'
 kept twice
 is "... and all is as it was" "$(diff -r once twice)" ""
+
+# --- which way an interrupted one went ---
+
+# killed STATE: a migration was killed while it made the draft (new), or at the end of its last move (ready)
+killed() { mkdir "$SRV/.at_rest.$1"; }
+keyed atrest on
+killed ready
+run atrest resume
+like "a killed one that was ready is finished" "$(said)" '^0 .*what was interrupted is finished: the mail is encrypted$'
+killed ready
+keyed atrest on
+like "... and the same again finds what it wants" "$(said)" '^0 .*is finished: the mail is encrypted$'
+killed new
+run atrest on --at-rest other.key
+like "what is encrypted under another key is not taken for it" "$(said)" '^77 .*is undone: the mail is encrypted'
+keyed atrest on
+like "what is encrypted, and was not interrupted, is not encrypted again" "$(said)" '^78 .*encrypted already$'
+killed new
+keyed atrest off
+like "a killed one is undone ahead of what was asked for" "$(said)" '^0 .*is undone: the mail is encrypted'
+is "... which is done then" "$("$SMTP361" atrest -d "$SRV" status)" plain
+killed new
+run atrest resume
+like "a killed one that was not ready is undone: nobody takes it for encrypted" "$(said)" \
+	'^0 .*what was interrupted is undone: the mail is plain$'
+killed new
+keyed atrest off
+like "... which is what the way back wants" "$(said)" '^0 .*is undone: the mail is plain$'
+killed ready
+run atrest resume
+like "so is a killed way back finished" "$(said)" '^0 .*what was interrupted is finished: the mail is plain$'
+kept thrice
+is "... and all is as it was" "$(diff -r once thrice)" ""
 
 # --- nothing at all, and much ---
 
