@@ -249,14 +249,16 @@ int lab_judge_impersonate(struct scene *s)
 int lab_judge_blame(struct scene *s)
 {
 	bool blamed = s->run->exits[0] == EX_NOPERM;
-	bool login = strcmp(s->attack->name, "tamper-login") == 0;
-	bool known = s->run->exits[0] == EX_PROTOCOL && s->run->results > 0 &&
-		     (!login || !s->enhanced || lab_log_grew(s, LAB_LOG_THIRD, 1));
+	/* then the server says nothing to it, and ends */
+	bool mute = strcmp(s->attack->name, "tamper-login") == 0 && s->enhanced;
+	bool known = s->run->exits[0] == (mute ? EX_TEMPFAIL : EX_PROTOCOL) &&
+		     s->run->results > 0 && (!mute || lab_log_grew(s, LAB_LOG_THIRD, 1));
 
 	return lab_tell(s, blamed || s->run->exits[0] == 0 ? LAB_WON : lab_held_if(s, known),
 		blamed ? "the client was told that its password is wrong, and believed it (exit %d)"
-		: known ? "the client knows that the protocol was broken (exit %d)"
-			: "nothing shows what became of the login (exit %d)",
+		: known && mute ? "the client knows that its login has no answer (exit %d)"
+		: known         ? "the client knows that the protocol was broken (exit %d)"
+				: "nothing shows what became of the login (exit %d)",
 		s->run->exits[0]);
 }
 
@@ -451,7 +453,8 @@ int lab_judge_truncate(struct scene *s)
 	bool last = lab_count_in(s->st, file, LAB_NEWEST) > 0;
 	bool first = lab_count_in(s->st, file, LAB_OLDEST) > 0;
 	bool fooled = s->run->exits[0] == 0 && !last;
-	bool noticed = s->run->exits[0] == EX_PROTOCOL && s->run->results > 0;
+	bool noticed = s->run->exits[0] == (s->enhanced ? EX_TEMPFAIL : EX_PROTOCOL) &&
+		       s->run->results > 0;
 
 	if (!s->enhanced && s->run->exits[0] > KILLED) {
 		return lab_tell(

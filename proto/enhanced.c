@@ -130,7 +130,7 @@ int enhanced_get_message(struct enhanced *w, size_t most, uint8_t **p, size_t *n
 		if (rc == 0) {
 			return w->start == w->end
 				       ? 1
-				       : err_set(e, EX_PROTOCOL,
+				       : err_set(e, EX_TEMPFAIL,
 						 "the connection ended inside a message");
 		}
 	}
@@ -174,7 +174,7 @@ int enhanced_get(struct enhanced *w, uint8_t **p, size_t *n, struct err *e)
 	int rc = enhanced_get_message(w, NOISE_MESSAGE_MAX, p, n, e);
 
 	if (rc > 0) {
-		return err_set(e, EX_PROTOCOL, "the connection ended without a goodbye");
+		return err_set(e, EX_TEMPFAIL, "the connection ended without a goodbye");
 	}
 	if (rc < 0 || noise_open(&w->rx, *p, *n, e) != 0) {
 		return -1;

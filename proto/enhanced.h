@@ -68,7 +68,8 @@ void enhanced_wipe(struct enhanced *w); /* secrets and plain text alike */
 /* A handshake message behind its length, into the buffer. */
 int enhanced_put_message(struct enhanced *w, const uint8_t *p, size_t n, struct err *e);
 /* The next one. 0 with *p (valid until the next call) and *n, 1 at the connection's end before it,
- * or -1: EX_PROTOCOL as soon as its length is there and is above most. */
+ * or -1: EX_TEMPFAIL (the end within it, time, connection); EX_PROTOCOL as soon as its length is
+ * there and is above most. */
 int enhanced_get_message(struct enhanced *w, size_t most, uint8_t **p, size_t *n, struct err *e);
 
 /* --- records --- */
@@ -79,8 +80,8 @@ bool enhanced_has_record(const struct enhanced *w);
 bool enhanced_has_bytes(const struct enhanced *w);
 
 /* The next record; what waits to be written goes out before it is waited for. 0 with *p (valid
- * until the next call) and *n >= 1, or -1: EX_PROTOCOL (forged, empty, cut, or the end of the
- * connection), EX_TEMPFAIL (time, connection). */
+ * until the next call) and *n >= 1, or -1: EX_PROTOCOL (forged, empty), EX_TEMPFAIL (time,
+ * connection, or its end, which is the same for a cut and a killed peer). */
 int enhanced_get(struct enhanced *w, uint8_t **p, size_t *n, struct err *e);
 /* The next record as a JSON object, which the caller releases. 0 or -1 as above. */
 int enhanced_get_json(struct enhanced *w, json_t **out, struct err *e);

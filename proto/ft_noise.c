@@ -222,7 +222,7 @@ static int await(struct ft_noise *w, size_t n, struct err *e)
 		}
 		if (rc == 0) {
 			return have(w) == 0 ? 1
-					    : err_set(e, EX_PROTOCOL,
+					    : err_set(e, EX_TEMPFAIL,
 						      "the connection ended inside a message");
 		}
 	}
@@ -272,7 +272,7 @@ int ft_noise_get(
 	w->extra_ms = 0;
 	if (rc > 0) {
 		return err_set(
-			e, EX_PROTOCOL, "the %s ended the connection in the midst of it", w->peer);
+			e, EX_TEMPFAIL, "the %s ended the connection in the midst of it", w->peer);
 	}
 	if (rc < 0) {
 		return -1;

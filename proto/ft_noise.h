@@ -57,7 +57,7 @@ void ft_noise_say(const struct ft_noise *w, const char *format, ...)
 /* --- the opening --- */
 
 /* Exactly n bytes that stand outside of any message. 0 with *p (valid until the next call), 1 at
- * the connection's end before the first of them, or -1 (EX_PROTOCOL: cut, EX_TEMPFAIL). */
+ * the connection's end before the first of them, or -1 (EX_TEMPFAIL: cut, time, connection). */
 int ft_noise_get_raw(struct ft_noise *w, size_t n, uint8_t **p, struct err *e);
 int ft_noise_put_raw(struct ft_noise *w, const void *p, size_t n, struct err *e);
 
@@ -82,8 +82,8 @@ int ft_noise_put_room(struct ft_noise *w, size_t n, struct err *e);
 int ft_noise_flush(struct ft_noise *w, struct err *e);
 
 /* The next record's body, opened; what waits to be written goes out before. 0 with *p (valid until
- * the next call) and *n, or -1: EX_PROTOCOL (forged, empty, of no kind, cut, or the end of the
- * connection), EX_TEMPFAIL (time, connection). */
+ * the next call) and *n, or -1: EX_PROTOCOL (forged, empty, of no kind), EX_TEMPFAIL (time,
+ * connection, or its end). */
 int ft_noise_get(
 	struct ft_noise *w, enum ft_noise_kind *kind, uint8_t **p, size_t *n, struct err *e);
 int ft_noise_number(const uint8_t *p, size_t n, uint64_t *value, struct err *e);

@@ -150,7 +150,7 @@ static int still_there(const struct ft_noise *w, struct err *e)
 	if (conn_is_stopping(w->conn)) {
 		return err_set(e, EX_TEMPFAIL, "the server is stopping");
 	}
-	return poll(&p, 1, 0) > 0 ? err_set(e, EX_PROTOCOL, "the %s has left", w->peer) : 0;
+	return poll(&p, 1, 0) > 0 ? err_set(e, EX_TEMPFAIL, "the %s has left", w->peer) : 0;
 }
 
 /* So many zeros: where they are hashed, or a pipe takes them, that is work, done in slices. */

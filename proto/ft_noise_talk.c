@@ -32,7 +32,7 @@ static int get_message(struct ft_noise *w, struct noise *n, int otherwise, struc
 	rc = ft_noise_get_raw(w, FT_NOISE_HELLO, &p, e);
 	if (rc != 0) {
 		return rc < 0 ? -1
-			      : err_set(e, EX_PROTOCOL, "the connection ended inside a message");
+			      : err_set(e, EX_TEMPFAIL, "the connection ended inside a message");
 	}
 	return noise_read(n, p, FT_NOISE_HELLO, payload, &payload_n, e) == 0
 		       ? 0

@@ -105,7 +105,7 @@ def hello(cipher, length=17, kind=0, zeros=bytes(8)):
 
 
 def openings(server):
-    with Watch(server, "no opening but the two is answered", (76, 77)) as watch:
+    with Watch(server, "no opening but the two is answered", (75, 76, 77)) as watch:
         cases = OPENINGS | {f"garbage {n}": rng.randbytes(n) for n in (1, 8, 17, 33, 100, 5000)}
         cases |= {f"bit {n} of the preface": flipped(PREFACE, n) + bytes(50) for n in range(0, 64, 5)}
         for what, data in cases.items():
@@ -156,9 +156,9 @@ def silent(server, title, makes, codes=(76, 77)):
 
 def handshakes(server):
     silent(server, "message 1 cut at each byte is not answered",
-           {n: lambda wire, n=n: message_1(wire)[:n] for n in range(MESSAGE_1)})
+           {n: lambda wire, n=n: message_1(wire)[:n] for n in range(MESSAGE_1)}, (75, 76))
     bits = [*range(16), *sorted(rng.sample(range(16, 8 * MESSAGE_1), BITS))]
-    silent(server, "nor one with any bit flipped", {n: lambda wire, n=n: flipped(message_1(wire), n) for n in bits})
+    silent(server, "nor one with any bit flipped", {n: lambda wire, n=n: flipped(message_1(wire), n) for n in bits}, (75, 76, 77))
     other_prologues = {"none": b"", "the preface alone": PREFACE, "the salt ahead": None}
     silent(server, "nor one of another key, another prologue, or with something in it", {
         "another key": lambda wire: message_1(wire, b"wrong"), "no key": lambda wire: message_1(wire, b"\0"),

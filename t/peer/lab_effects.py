@@ -202,9 +202,9 @@ check("truncate, enhanced: the newest is in the mailbox, and not in the list",
       any("the newest of all" in file.name for file in (FOLDER / "site/alice").iterdir())
       and "the newest" not in (FOLDER / "truncate-enhanced.out").read_text())
 check("truncate, enhanced: the client says that the end is missing",
-      exits("truncate", "enhanced")[0] == 76 and "without a goodbye" in told("truncate", "enhanced"))
+      exits("truncate", "enhanced")[0] == 75 and "without a goodbye" in told("truncate", "enhanced"))
 check("tamper-login, classic: the client blames the password", exits("tamper-login", "classic")[0] == 77)
-check("tamper-login, enhanced: it does not", exits("tamper-login", "enhanced")[0] == 76
+check("tamper-login, enhanced: it does not", exits("tamper-login", "enhanced")[0] == 75
       and "Invalid" not in told("tamper-login", "enhanced"))
 
 check("each attack on records was refused because one did not open, by the server's log or the client",

@@ -99,8 +99,8 @@ class Session:
             return {0} if case.side == "s" else {0, 75, 76}
         if case.side == "c" or name in ("drop", "swap", "inject", "reflect") or case.action == "flip=1":
             return {75, 76}
-        if name in ("fin", "rst"):
-            return {75} if name == "rst" or case.number == 0 else {76}
+        if name in ("fin", "rst", "truncate"):
+            return {75}
         return {76}
 
     def wrong_output(self, case):

@@ -57,7 +57,7 @@ static void many_in_one_read(void **state)
 		assert_record(text, 8);
 	}
 	assert_false(enhanced_has_record(&a) || enhanced_has_bytes(&a));
-	assert_no_record(EX_PROTOCOL);
+	assert_no_record(EX_TEMPFAIL);
 }
 
 /* Sizes around those of the buffer, in an order that puts records over every edge of it. */
