@@ -124,14 +124,14 @@ static int ask(struct job *j, struct err *e)
 	(void)fflush(stdout);
 	if (fgets(answer, sizeof answer, stdin) == NULL) {
 		(void)puts("");
-		return err_set(e, EX_NOINPUT, "nothing was answered: %s is not verified", j->name);
+		return err_set(e, EX_NOINPUT, "nothing was answered: nothing was changed");
 	}
 	if (strcmp(answer, "yes\n") == 0 || strcmp(answer, "y\n") == 0) {
 		return confirm(j, e);
 	}
 	return strcmp(answer, "no\n") == 0 || strcmp(answer, "n\n") == 0
 		       ? differ(j, e)
-		       : err_set(e, EX_DATAERR, "neither yes nor no: %s is not verified", j->name);
+		       : err_set(e, EX_DATAERR, "neither yes nor no: nothing was changed");
 }
 
 static int compare(struct job *j, struct err *e)

@@ -106,6 +106,10 @@ if command -v script >/dev/null; then
 	on_terminal yes "$SMTP361 verify alice"
 	is "on a terminal one is asked: yes is 0" "$?" 0
 	like "... and verified" "$(known bob)" ' verified$'
+	on_terminal 1234 "$SMTP361 verify alice"
+	is "neither yes nor no behind it is 65, and says that nothing was changed" \
+		"$? $(grep -c 'neither yes nor no: nothing was changed' o)" "65 1"
+	like "... which is so" "$(known bob)" ' verified$'
 else
 	skip "on a terminal one is asked" "no script"
 fi
