@@ -123,8 +123,8 @@ static void note_given(void *arg, const struct files_given *g)
 
 	if (g->name == NULL) {
 		j->code = j->code == EX_OK ? g->code : j->code;
-		cli_note(j->c, "%s was not handed the file: %.*s", g->to, (int)g->why.n,
-			(const char *)g->why.p);
+		cli_note(j->c, "%s was not handed the file, the server says: %.*s", g->to,
+			(int)g->why.n, (const char *)g->why.p);
 	} else if (j->given_n < ENHANCED_FILE_TO) {
 		struct given *to = &j->given[j->given_n++];
 		(void)snprintf(to->to, sizeof to->to, "%s", g->to);

@@ -178,7 +178,9 @@ static int take_error(struct enhanced_client *c, const json_t *reply, struct err
 	if (text.n == 0) {
 		return err_set(e, exit, "the server gives no reason");
 	}
-	return err_set(e, exit, "%.*s", (int)(text.n < 400 ? text.n : 400), (const char *)text.p);
+	/* "cannot write F: No space left" could be of a file here */
+	return err_set(e, exit, "%s%.*s", c->of_file ? "the server says: " : "",
+		(int)(text.n < 400 ? text.n : 400), (const char *)text.p);
 }
 
 /* Writing failed: what the server said before it closed tells more than the broken pipe. */

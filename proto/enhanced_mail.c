@@ -26,10 +26,14 @@ int enhanced_set_number(json_t *o, const char *name, uint64_t value)
 
 int enhanced_client_put(struct enhanced_client *c, json_t *o, bool ok, struct err *e)
 {
+	const char *type;
+
 	if (!ok) {
 		json_decref(o);
 		return err_set(e, EX_DATAERR, "the request cannot be written: a text is not UTF-8");
 	}
+	type = json_string_value(json_object_get(o, "type"));
+	c->of_file = type != NULL && strncmp(type, "file-", 5) == 0;
 	return enhanced_put_json(&c->wire, o, e) == 0 ? 0 : enhanced_client_broken(c, e);
 }
 

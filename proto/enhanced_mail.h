@@ -15,6 +15,7 @@ struct enhanced_client {
 	unsigned waits;     /* `chat-wait`s whose answers nobody took: the next replies */
 	bool asks;          /* it did not, for want of a password */
 	bool refused;       /* its last error tells for certain that nothing was done */
+	bool of_file;       /* what was asked last is about a file: an error names the server */
 	uint64_t max_chars; /* of a message, from its welcome */
 };
 

@@ -84,12 +84,12 @@ echo one >a
 u 1 put a
 echo two >a
 run 1 put a
-like "a file that is there is not replaced: 73" "$(said)" '^73 .*exists'
+like "a file that is there is not replaced: 73" "$(said)" '^73 .*the server says: .*exists'
 is "... and is as it was" "$(u 1 get a -o -)" one
 ok "--force replaces it" u 1 put a --force
 is "... with the new one" "$(u 1 get a -o -)" two
 run 1 get a
-like "get replaces nothing here: 73" "$(said)" '^73 .*exists'
+like "get replaces nothing here: 73" "$(said)" '^73 smtp361 get: cannot create a: it exists'
 echo three >a
 ok "... but with --force" u 1 get a --force
 is "... which does" "$(cat a)" two
@@ -208,7 +208,7 @@ serve_again --max-shelf 3M
 head -c 2000000 /dev/urandom >two
 ok "within --max-shelf" u 1 put two --to client2
 run 1 put two --name three
-like "beyond it: 75" "$(said)" '^75 .*no room'
+like "beyond it: 75" "$(said)" '^75 .*the server says: .*no room'
 is "... and nothing is left of it" "$(list 1 | cut -f 3)" two
 run 3 put two --to client2
 like "a recipient without room: 75, before anything is put" "$(said)" '^75 .*client2 has no room'
@@ -337,7 +337,7 @@ if is_root && mount -t tmpfs -o size=8m smtp361-t small 2>/dev/null; then
 	mount -t tmpfs -o size=8m smtp361-t "$SITE/.shelf"
 	ROOM=$SITE/.shelf
 	run 1 put f20000000
-	is "put onto a full disk is 75" "$RC" 75
+	like "put onto a full disk is 75, and says that it is the server's" "$(said)" '^75 .*the server says: .*space'
 	is "... which is free again" "$(find "$SITE/.shelf" -type f)" ""
 	ok "... so that others have room" u 2 put two
 	umount "$SITE/.shelf" && ROOM=
