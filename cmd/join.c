@@ -41,18 +41,32 @@ struct job {
 
 /* --- the invitation --- */
 
+/* A line, which is as secret as a password. 0 or -1. */
+static int read_line(const char *file, uint8_t line[static PASSWORD_MAX], size_t *n, struct err *e)
+{
+	bool is_stdin = file == NULL || strcmp(file, "-") == 0;
+	int fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY), rc;
+
+	if (fd < 0) {
+		return err_sys(e, EX_NOINPUT, "cannot open %s", file);
+	}
+	rc = file == NULL && isatty(fd) == 1
+		     ? account_password_ask("Paste the invitation: ", line, n, e)
+		     : account_password_fd(fd, "the invitation", line, n, e);
+	if (!is_stdin) {
+		(void)close(fd);
+	}
+	return rc != 0 && e->code == EX_NOINPUT
+		       ? err_set(e, EX_NOINPUT, "no invitation came: the input ended")
+		       : rc;
+}
+
 static int read_invitation(struct job *j, const char *file, struct err *e)
 {
 	uint8_t line[PASSWORD_MAX];
 	size_t n;
-	bool terminal = file == NULL && isatty(STDIN_FILENO) == 1;
-	int rc;
+	int rc = read_line(file, line, &n, e);
 
-	if (terminal) {
-		rc = account_password_ask("Paste the invitation: ", line, &n, e);
-	} else {
-		rc = account_password_file(file == NULL ? "-" : file, line, &n, e);
-	}
 	rc = rc == 0 ? invitation_read(&j->invitation, (const char *)line, n, e) : rc;
 	wipe(line, sizeof line);
 	if (rc == 0 && j->invitation.expires <= message_now() / 1000000) {

@@ -20,6 +20,8 @@ known() { cat "$1/smtp361/known_members" 2>/dev/null; }
 print_of() { sed -n "s/^$2	[^	]*	\([^	]*\)	\([^	]*\)	.*/\1 \2/p" "$1"; }
 
 start_server -d mail --enhanced || exit 1
+run alice join
+like "join without an invitation: 66, and it says what is missing" "$(said)" '^66 .*: no invitation came: the input ended $'
 for name in alice bob carol; do
 	"$SMTP361" user -d mail invite -s "127.0.0.1:$PORT" $name >invitation.$name 2>/dev/null
 	run $name join invitation.$name
