@@ -118,6 +118,7 @@ int outbox_batch(struct outbox *o, struct err *e)
 {
 	struct message_part line;
 	struct outgoing *l;
+	struct err fault;
 	int rc;
 
 	for (size_t number = 1; (rc = input_line(&line, LINE_MAX_BYTES, settle, o, e)) > 0;
@@ -131,8 +132,13 @@ int outbox_batch(struct outbox *o, struct err *e)
 			break;
 		}
 		if (take_line(o, l, line, e) != 0) {
-			err_prefix(e, "line %zu", number);
-			outbox_fault(o, l, e);
+			fault = *e;
+			err_prefix(&fault, "line %zu", number);
+			rc = outbox_settle(o, e); /* the lines before it are told before it */
+			outbox_fault(o, l, &fault);
+			if (rc != 0) {
+				break;
+			}
 		} else if (outbox_post(o, l, e) != 0) {
 			rc = -1;
 			break;

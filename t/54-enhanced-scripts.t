@@ -122,6 +122,7 @@ for form in '' --json; do
 	is "batch $form: bad lines among good ones: 65, and a line of answer for each" "$RC $(wc -l <o)" "65 21"
 done
 cut -f 2 batch.out | sort | uniq -c | tr -s ' \n' ' ' >got
+is "batch: the answers have the order of the lines" "$(cut -f 2 batch.out | head -n 4 | tr '\n' ' ')" "stored failed stored failed "
 is "of 21 the right ones are stored, and one of them had been" "$(cat got)" " 13 failed 7 stored 1 stored-before "
 is "a batch is in the mailbox in its order" "$(titles 2 | tail -n "+$((before + 1))" | head -n 7 | tr '\n' '|')" \
 	"b1|b2|b11|b13||b18 é😀|b19|"
