@@ -22,8 +22,11 @@ int destination_smtp(const struct destination *d, char host[static CONN_HOST_MAX
 			return 0;
 		}
 	}
-	return err_set(e, EX_USAGE,
-		"\"%.80s\" is no SHA256: and 43 characters, as keygen --tls prints", d->tls_pin);
+	err_set(e, EX_USAGE, "\"%.100s\" is no SHA256: and 43 characters: a key's fingerprint",
+		d->tls_pin);
+	return err_hint(e,
+		"it stands behind \"server_tls:\" and the kind of key, where keygen --tls "
+		"made it; the certificate's, in hex, is for mail programs");
 }
 
 static int resolve_smtp(struct destination *d, struct err *e)

@@ -75,6 +75,9 @@ for o in '--smtp a:b' '--smtp a --tls-pin abc' '--smtp a --no-tls --tls-ca x' '-
 	send 'x\n' -odq $o client2@b.example
 	is "nor does what could never go: $o: 64" "$RC $(listed 1 | wc -l)" "64 4"
 done
+digest=$(yes AB | sed 32q | paste -sd :)
+send 'x\n' -odq --smtp a --tls-pin "$digest" client2@b.example
+like "of a pin by the whole certificate it says which one is meant: 64" "$(said)" "^64 .*$digest\".*hint: .*in hex"
 
 # --- out ---
 
