@@ -330,7 +330,8 @@ static int wait_for_more(struct chat_job *j, int64_t end, size_t known, struct e
 	int64_t now = seconds_now(), left = j->timeout == 0 ? WAIT_SECONDS : end - now;
 
 	if (left <= 0) {
-		return err_set(e, EX_TEMPFAIL, "nothing came in %u seconds", j->timeout);
+		return err_set(e, EX_TEMPFAIL, "nothing came in %u second%s", j->timeout,
+			j->timeout == 1 ? "" : "s");
 	}
 	left = left < WAIT_SECONDS ? left : WAIT_SECONDS;
 	return enhanced_chat_wait(j->room.client, (unsigned)left, known, e) != 0

@@ -26,7 +26,7 @@ is "without -v nothing is said of how a message went" "$(said)" "0 "
 run u 2 --wait --timeout 20
 is "... nor of how it came" "$RC $(cut -f 5 o) $(cat e)" "0 zero "
 run u 1 --wait --timeout 1
-is "... nor of a receipt" "$(came)" "75  nothing came in 1 seconds;"
+is "... nor of a receipt" "$(came)" "75  nothing came in 1 second;"
 
 run u 1 -v --send client2 one
 about "message 3 to client2" >sent

@@ -62,7 +62,7 @@ run u 1 --send client2 "quick"
 wait $waiter
 is "... and gets it at once" "$? $(cut -f 5 waited)" "0 quick"
 run u 3 --wait client1 --timeout 1
-like "the third one is sent nothing" "$(said)" '^75 .*nothing came in 1 seconds $'
+like "the third one is sent nothing" "$(said)" '^75 .*nothing came in 1 second $'
 
 # --- files ---
 
