@@ -177,6 +177,10 @@ static void obey(struct chat_screen *s, const char *line)
 void chat_screen_typed(struct chat_screen *s, const char *line)
 {
 	s->not_kept = false;
+	if (line[strspn(line, " ")] == '\0') {
+		chat_tty_draw(&s->tty);
+		return; /* as an empty line */
+	}
 	obey(s, line);
 	if (s->not_kept) {
 		chat_screen_say(s, CHAT_TTY_WARNING,

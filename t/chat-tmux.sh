@@ -51,3 +51,13 @@ bottom_is() { # TITLE NAME LINE
 		is "$1" "$(bottom "$2")" "$3"
 	fi
 }
+# at NAME COLUMN: that is where the cursor stands, counted from 0
+at() { [ "$(t display-message -p -t "$1" '#{cursor_x}')" = "$2" ]; }
+# ... soon: every 20 seconds the line is drawn in any case
+cursor_is() { # TITLE NAME COLUMN
+	if wait_for 10 at "$2" "$3"; then
+		report 0 "$1"
+	else
+		is "$1" "$(t display-message -p -t "$2" '#{cursor_x}')" "$3"
+	fi
+}
