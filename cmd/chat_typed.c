@@ -152,11 +152,11 @@ static void obey(struct chat_screen *s, const char *line)
 	static const struct {
 		const char *name;
 		void (*run)(struct chat_screen *s, const char *rest);
-		bool needs;
-	} commands[] = {{"/help", do_help, false}, {"/picture", do_picture, true},
-		{"/file", do_picture, true}, {"/save", do_save, true},
-		{"/history", do_history, false}, {"/verify", do_verify, false},
-		{"/quit", do_quit, false}};
+		const char *needs; /* NULL: nothing */
+	} commands[] = {{"/help", do_help, NULL}, {"/picture", do_picture, "FILE"},
+		{"/file", do_picture, "FILE"}, {"/save", do_save, "N"},
+		{"/history", do_history, NULL}, {"/verify", do_verify, NULL},
+		{"/quit", do_quit, NULL}};
 	size_t n = strcspn(line, " ");
 	const char *rest = line + n + strspn(line + n, " ");
 
@@ -165,11 +165,16 @@ static void obey(struct chat_screen *s, const char *line)
 		return;
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-		if (strlen(commands[i].name) == n && memcmp(commands[i].name, line, n) == 0 &&
-			(!commands[i].needs || *rest != '\0')) {
-			commands[i].run(s, rest);
-			return;
+		if (strlen(commands[i].name) != n || memcmp(commands[i].name, line, n) != 0) {
+			continue;
 		}
+		if (commands[i].needs != NULL && *rest == '\0') {
+			chat_screen_say(s, CHAT_TTY_WARNING, "* %s: %s is missing",
+				commands[i].name, commands[i].needs);
+		} else {
+			commands[i].run(s, rest);
+		}
+		return;
 	}
 	chat_screen_say(s, CHAT_TTY_WARNING, "* no such command: /help tells which there are");
 }
