@@ -1,11 +1,18 @@
 /* The list of members; see members_list.h. */
 #include "members_list.h"
 
+#include <sys/ioctl.h>
+
 #include "../crypto/sshsig.h"
 #include "../keys/keyfile.h"
 #include "remote.h"
 
-enum { TIME_TEXT = 32 };
+enum {
+	TIME_TEXT = 32,
+	TABLE_WIDTH = 148,  /* columns: of a ROW */
+	USUAL_COLUMNS = 80, /* of a terminal that does not say */
+};
+#define ROW "%-16s %-8s %-50s %-50s %s\n"
 
 struct listing {
 	const struct trust *own;
@@ -14,6 +21,66 @@ struct listing {
 	json_t *array;
 	bool begun, changed;
 };
+
+/* --- a member --- */
+
+struct row {
+	const char *name, *state, *x25519, *p256, *pinned; /* "-": there is none */
+};
+
+static bool table_fits(void)
+{
+	struct winsize w;
+
+	return (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0
+			       ? w.ws_col
+			       : USUAL_COLUMNS) >= TABLE_WIDTH;
+}
+
+static void print_block(const struct row *r)
+{
+	const struct {
+		const char *what, *value;
+	} lines[] = {{"X25519", r->x25519}, {"P-256", r->p256}, {"Pinned", r->pinned}};
+
+	(void)printf("%s (%s)\n", r->name, r->state);
+	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+		if (strcmp(lines[i].value, "-") != 0) {
+			(void)printf("  %-6s  %s\n", lines[i].what, lines[i].value);
+		}
+	}
+}
+
+/* As a table, where that fits a terminal; as a block of lines, where it does not; elsewhere as
+ * parts separated by tabs. */
+static void print_row(struct listing *l, const struct row *r)
+{
+	if (!cli_is_terminal()) {
+		(void)printf(
+			"%s\t%s\t%s\t%s\t%s\n", r->name, r->state, r->x25519, r->p256, r->pinned);
+	} else if (!table_fits()) {
+		print_block(r);
+	} else {
+		if (!l->begun) {
+			(void)printf(ROW, "Name", "State", "X25519", "P-256 (signs)", "Pinned");
+		}
+		(void)printf(ROW, r->name, r->state, r->x25519, r->p256, r->pinned);
+	}
+	l->begun = true;
+}
+
+static int add_object(struct listing *l, const struct row *r, struct err *e)
+{
+	json_t *o = json_object();
+
+	cli_json_text(o, "name", r->name, strlen(r->name));
+	cli_json_text(o, "state", r->state, strlen(r->state));
+	cli_json_text(o, "x25519", r->x25519, strlen(r->x25519));
+	cli_json_text(o, "p256", r->p256, strlen(r->p256));
+	cli_json_text(o, "pinned", r->pinned, strlen(r->pinned));
+	return json_array_append_new(l->array, o) == 0 ? 0
+						       : err_set(e, EX_TEMPFAIL, "out of memory");
+}
 
 static void tell_time(char out[static TIME_TEXT], int64_t seconds)
 {
@@ -32,7 +99,7 @@ static int print(struct listing *l, const char *name, const char *state,
 {
 	char x25519[KEYFILE_FINGERPRINT_MAX] = "-", p256[SSHSIG_FINGERPRINT_MAX] = "-";
 	char pinned[TIME_TEXT];
-	json_t *o;
+	const struct row row = {name, state, x25519, p256, pinned};
 
 	if (keys != NULL && keyfile_x25519_fingerprint(keys->x25519, x25519) != 0) {
 		return err_set(e, EX_TEMPFAIL, "out of memory");
@@ -41,26 +108,14 @@ static int print(struct listing *l, const char *name, const char *state,
 		sshsig_fingerprint(p256, keys->p256);
 	}
 	tell_time(pinned, since);
-	if (l->array == NULL) {
-		if (cli_is_terminal() && !l->begun) {
-			(void)printf("%-16s %-8s %-50s %-50s %s\n", "Name", "State", "X25519",
-				"P-256 (signs)", "Pinned");
-		}
-		l->begun = true;
-		(void)printf(
-			cli_is_terminal() ? "%-16s %-8s %-50s %-50s %s\n" : "%s\t%s\t%s\t%s\t%s\n",
-			name, state, x25519, p256, pinned);
-		return 0;
+	if (l->array != NULL) {
+		return add_object(l, &row, e);
 	}
-	o = json_object();
-	cli_json_text(o, "name", name, strlen(name));
-	cli_json_text(o, "state", state, strlen(state));
-	cli_json_text(o, "x25519", x25519, strlen(x25519));
-	cli_json_text(o, "p256", p256, strlen(p256));
-	cli_json_text(o, "pinned", pinned, strlen(pinned));
-	return json_array_append_new(l->array, o) == 0 ? 0
-						       : err_set(e, EX_TEMPFAIL, "out of memory");
+	print_row(l, &row);
+	return 0;
 }
+
+/* --- the list --- */
 
 static bool same_keys(const struct known_keys *a, const struct known_keys *b)
 {

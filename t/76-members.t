@@ -161,6 +161,29 @@ is "forgotten is forgotten" "$RC $(cat o) $(known alice)" "0 bob: forgotten "
 run alice members forget bob
 is "... and once only: 67" "$RC" 67
 
+# --- the list on a terminal ---
+
+run alice members --directory
+cp o elsewhere
+if command -v script >/dev/null; then
+	# wide COLUMNS: the list on a terminal of so many
+	wide() {
+		(as_user alice && timeout 20 script -qec "stty cols $1; $SMTP361 members --directory" /dev/null) </dev/null |
+			tr -d '\r'
+	}
+	is "where the table fits a terminal it is one" "$(wide 148 | sed 's/  */ /g')" "Name State X25519 P-256 (signs) Pinned
+$(tr '\t' ' ' <elsewhere)"
+	is "where it does not, each member is a block of lines" "$(wide 147)" "$(awk -F '\t' '{
+		print $1 " (" $2 ")"
+		if ($3 != "-") print "  X25519  " $3
+		if ($4 != "-") print "  P-256   " $4
+		if ($5 != "-") print "  Pinned  " $5 }' elsewhere)"
+	is "... none of which is wider than 60 columns" "$(wide 80 | awk 'length > 60')" ""
+	is "... also on a terminal that does not say how wide it is" "$(wide 0)" "$(wide 80)"
+else
+	skip "where the table does not fit a terminal, each member is a block of lines" "no script"
+fi
+
 # --- one's own ---
 
 mv carol/smtp361/carol_p256_private.pem carol/smtp361/carol_p256_public.pem .
