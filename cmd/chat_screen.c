@@ -232,7 +232,7 @@ static int fetch_and_wait(struct chat_screen *s, struct err *e)
 	struct chat_fetched fetched;
 	int rc;
 
-	chat_tty_clear(); /* warnings go to stderr */
+	chat_tty_clear(&s->tty); /* warnings go to stderr */
 	rc = chat_fetch(r, show_came, s, &fetched, e);
 	rc = rc == 0 ? refresh(s, e) : rc;
 	rc = rc == 0 ? see_presence(s, e) : rc;
@@ -264,7 +264,7 @@ static void connect_again(struct chat_screen *s)
 	int rc;
 
 	s->next = seconds_now() + AGAIN_SECONDS;
-	chat_tty_clear(); /* warnings go to stderr */
+	chat_tty_clear(&s->tty); /* warnings go to stderr */
 	rc = chat_connect(s->job, s->node->c.name, &e);
 	chat_tty_draw(&s->tty);
 	if (rc == 0) {

@@ -16,7 +16,7 @@
 
 #define PROMPT "> "
 enum { COLUMNS = 80, CTRL_D = 4, CTRL_H = 8, CTRL_L = 12, CTRL_U = 21, CTRL_W = 23, DEL = 127 };
-enum { ESC = 27 };
+enum { ESC = 27, NUMBER_MAX = 100000 };
 
 /* Signals have no argument: there is one terminal. */
 static struct termios before;
@@ -127,6 +127,16 @@ static void stop(struct chat_tty *t)
 	chat_tty_draw(t);
 }
 
+/* Many terminals wrap the line anew when they become narrower, and take the cursor along; some cut it
+ * off. Where the cursor stands now tells which: drawn over without looking, a piece of it would stay
+ * for good. A terminal that does not answer has it drawn with the next key. */
+static void ask_where(struct chat_tty *t)
+{
+	put("\033[6n", 4);
+	t->asked++;
+	t->moved = true;
+}
+
 enum chat_tty_event chat_tty_signalled(struct chat_tty *t)
 {
 	uint8_t number;
@@ -137,6 +147,8 @@ enum chat_tty_event chat_tty_signalled(struct chat_tty *t)
 		}
 		if (number == SIGTSTP) {
 			stop(t);
+		} else if (number == SIGWINCH) {
+			ask_where(t);
 		} else {
 			take_over(); /* a shell may have changed it since */
 			chat_tty_draw(t);
@@ -202,18 +214,57 @@ static size_t shown_from(const struct chat_tty *t, size_t room)
 	return at;
 }
 
-void chat_tty_draw(const struct chat_tty *t)
+void chat_tty_draw(struct chat_tty *t)
 {
 	size_t all = columns(), prompt = strlen(PROMPT);
 	size_t from = all > prompt + 1 ? shown_from(t, all - prompt - 1) : t->n;
 
 	put("\r\033[K" PROMPT, 4 + (all > prompt ? prompt : 0));
 	put(t->line + from, t->n - from);
+	t->from = from;
+	t->moved = false;
 }
 
-void chat_tty_clear(void)
+void chat_tty_clear(struct chat_tty *t)
 {
 	put("\r\033[K", 4);
+	t->moved = false;
+}
+
+/* How many rows above the cursor the line begins, where the terminal has wrapped what was drawn anew,
+ * and says that the cursor is in this column, counted from 1. 0: it has not. */
+static unsigned rows_above(const struct chat_tty *t, size_t column)
+{
+	size_t all = columns(), at = strlen(PROMPT), width;
+	unsigned rows = 0;
+	uint32_t c;
+	int k;
+
+	for (size_t i = t->from; i < t->n; i += (size_t)k) {
+		k = utf8_next((const uint8_t *)t->line + i, t->n - i, &c);
+		width = width_of(c);
+		rows += at + width > all ? 1 : 0;
+		at = at + width > all ? width : at + width;
+	}
+	if (at == all) { /* behind the last column, or at the beginning of the next row */
+		return column == 1 ? rows + 1 : column >= all ? rows : 0;
+	}
+	return column == at + 1 ? rows : 0;
+}
+
+/* The terminal has answered. */
+static void draw_moved(struct chat_tty *t, size_t column)
+{
+	char up[24];
+	unsigned rows;
+
+	t->asked -= t->asked > 0 ? 1 : 0;
+	if (t->asked > 0 || !t->moved) {
+		return;
+	}
+	rows = rows_above(t, column);
+	put(up, (size_t)snprintf(up, sizeof up, rows > 0 ? "\033[%uA\r\033[J" : "\r\033[J", rows));
+	chat_tty_draw(t);
 }
 
 void chat_tty_print(struct chat_tty *t, enum chat_tty_look look, const void *p, size_t n)
@@ -226,7 +277,7 @@ void chat_tty_print(struct chat_tty *t, enum chat_tty_look look, const void *p, 
 	if (n == 0) {
 		return;
 	}
-	chat_tty_clear();
+	chat_tty_clear(t);
 	put(on, strlen(on));
 	put(p, n - 1);
 	put("\033[0m", on[0] == '\0' ? 0 : 4);
@@ -314,9 +365,18 @@ static bool in_escape(struct chat_tty *t, uint8_t byte)
 	}
 	if (t->escape == 1) { /* ESC by itself, and then a key: that one counts */
 		t->escape = byte == '[' || byte == 'O' ? 2 : 0;
+		t->number = 0;
 		return t->escape == 2;
 	}
 	if (t->escape == 2) {
+		if (byte >= '0' && byte <= '9') {
+			t->number =
+				t->number < NUMBER_MAX ? 10 * t->number + byte - '0' : NUMBER_MAX;
+		} else if (byte == ';') {
+			t->number = 0;
+		} else if (byte == 'R') {
+			draw_moved(t, t->number);
+		}
 		t->escape = byte >= 0x40 && byte <= 0x7e ? 0 : 2;
 		return true;
 	}
@@ -366,6 +426,7 @@ bool chat_tty_has_bytes(const struct chat_tty *t)
 enum chat_tty_event chat_tty_typed(struct chat_tty *t)
 {
 	enum chat_tty_event event = CHAT_TTY_NOTHING;
+	size_t had = t->n;
 	ssize_t n;
 
 	if (t->at == t->typed_n) {
@@ -380,6 +441,8 @@ enum chat_tty_event chat_tty_typed(struct chat_tty *t)
 		event = type(t, t->typed[t->at++]);
 	}
 	wipe(t->typed, t->at);
-	chat_tty_draw(t);
+	if (!t->moved || t->n != had) {
+		chat_tty_draw(t);
+	}
 	return event;
 }

@@ -22,10 +22,14 @@ enum chat_tty_event {
 struct chat_tty {
 	char line[CHAT_TTY_LINE + 1]; /* UTF-8 */
 	size_t n;
+	size_t from;     /* where what is drawn of it begins */
 	uint8_t part[4]; /* of a character that is being typed */
 	size_t part_n;
 	bool too_long;       /* more was typed than the line holds */
 	unsigned escape;     /* inside an escape sequence of the keyboard's */
+	unsigned number;     /* that stands last in it */
+	unsigned asked;      /* answers of the terminal's that are still to come */
+	bool moved;          /* by the terminal, since the line was drawn: the last answer tells */
 	uint8_t typed[1024]; /* read, and not looked at yet */
 	size_t at, typed_n;
 	bool colour;
@@ -50,8 +54,8 @@ void chat_tty_put_back(struct chat_tty *t, const char *line);
 /* Print above the line: n bytes that are escaped already, and end in LF. */
 enum chat_tty_look { CHAT_TTY_PLAIN, CHAT_TTY_FAINT, CHAT_TTY_WARNING };
 void chat_tty_print(struct chat_tty *t, enum chat_tty_look look, const void *p, size_t n);
-void chat_tty_draw(const struct chat_tty *t);
+void chat_tty_draw(struct chat_tty *t);
 /* Take the line off the screen, where others are about to print; it is drawn again afterwards. */
-void chat_tty_clear(void);
+void chat_tty_clear(struct chat_tty *t);
 
 #endif

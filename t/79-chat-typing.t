@@ -41,4 +41,43 @@ is "... and none of them is unknown" "$(screen a | grep -c 'no such command')" 0
 obeyed /pictures
 sees "what is no command is told" a "* no such command: /help tells which there are"
 
+# --- another width ---
+
+# rows: that are not empty, as they stand; the last ones
+rows() { t capture-pane -p -t a | sed 's/ *$//' | grep -v '^$' | tail -n "$1"; }
+rows_are() { [ "$(rows "$2")" = "$1" ]; }
+# resized COLUMNS N ROWS...: to so many; these are the last N then
+resized() { # TITLE COLUMNS ROWS
+	t resize-window -t a -x "$2" -y 24
+	if wait_for 3 rows_are "$3" "$(printf '%s\n' "$3" | wc -l)"; then
+		report 0 "$1"
+	else
+		is "$1" "$(rows "$(printf '%s\n' "$3" | wc -l)")" "$3"
+	fi
+}
+type a x
+key a Enter
+sees "(something is said)" a "client1: x"
+above=$(rows 2 | head -n 1)
+type a 1234567890123456789012345678901234
+bottom_is "(a line is typed)" a '> 1234567890123456789012345678901234'
+resized "a line that a narrower terminal has wrapped is one again" 30 "$above
+> 890123456789012345678901234"
+resized "... and it is whole again where there is room" 60 "$above
+> 1234567890123456789012345678901234"
+resized "... also where it was wrapped twice" 17 "$above
+> 12345678901234"
+resized "(and wide)" 60 "$above
+> 1234567890123456789012345678901234"
+resized "... and as wide as the terminal" 36 "$above
+> 234567890123456789012345678901234"
+t resize-window -t a -x 60 -y 24
+key a C-u
+type a '漢字漢字漢字漢字漢字漢字'
+bottom_is "(wide characters are typed)" a '> 漢字漢字漢字漢字漢字漢字'
+resized "... and so is one of wide characters" 17 "$above
+> 字漢字漢字漢字"
+key a C-u
+t resize-window -t a -x 60 -y 24
+
 done_testing

@@ -55,7 +55,7 @@ bottom_is() { # TITLE NAME LINE
 at() { [ "$(t display-message -p -t "$1" '#{cursor_x}')" = "$2" ]; }
 # ... soon: every 20 seconds the line is drawn in any case
 cursor_is() { # TITLE NAME COLUMN
-	if wait_for 10 at "$2" "$3"; then
+	if wait_for 3 at "$2" "$3"; then
 		report 0 "$1"
 	else
 		is "$1" "$(t display-message -p -t "$2" '#{cursor_x}')" "$3"
