@@ -305,7 +305,7 @@ static int keep_up(struct chat_screen *s, struct err *e)
 
 static void act(struct chat_screen *s, enum chat_tty_event event)
 {
-	static char line[CHAT_TTY_LINE + 1];
+	static char line[CHAT_EDIT_LINE + 1];
 
 	if (event == CHAT_TTY_ENTERED && chat_tty_take(&s->tty, line) > 0) {
 		chat_screen_typed(s, line);
@@ -316,7 +316,7 @@ static void act(struct chat_screen *s, enum chat_tty_event event)
 		chat_screen_say(s, CHAT_TTY_WARNING,
 			"* a line has at most %d bytes, and this was not sent; --send USER - takes "
 			"more",
-			CHAT_TTY_LINE);
+			CHAT_EDIT_LINE);
 	} else if (event == CHAT_TTY_ENDED || event == CHAT_TTY_INTERRUPTED) {
 		s->ended = true;
 		s->job->code = event == CHAT_TTY_INTERRUPTED ? 128 + SIGINT : s->job->code;

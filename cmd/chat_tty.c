@@ -15,8 +15,7 @@
 #include "../crypto/bytes.h"
 
 #define PROMPT "> "
-enum { COLUMNS = 80, CTRL_D = 4, CTRL_H = 8, CTRL_L = 12, CTRL_U = 21, CTRL_W = 23, DEL = 127 };
-enum { ESC = 27, NUMBER_MAX = 100000 };
+enum { COLUMNS = 80 /* of a terminal that does not say */ };
 
 /* Signals have no argument: there is one terminal. */
 static struct termios before;
@@ -159,26 +158,6 @@ enum chat_tty_event chat_tty_signalled(struct chat_tty *t)
 
 /* --- drawing --- */
 
-/* Columns of a character, as terminals draw it. */
-static size_t width_of(uint32_t c)
-{
-	static const struct {
-		uint32_t from, to;
-		size_t width;
-	} odd[] = {{0x300, 0x36f, 0}, {0x1100, 0x115f, 2}, {0x200b, 0x200f, 0}, {0x20d0, 0x20ff, 0},
-		{0x2e80, 0xa4cf, 2}, {0xac00, 0xd7a3, 2}, {0xf900, 0xfaff, 2}, {0xfe00, 0xfe0f, 0},
-		{0xfe30, 0xfe6f, 2}, {0xff00, 0xff60, 2}, {0xffe0, 0xffe6, 2},
-		{0x1f300, 0x1f64f, 2}, {0x1f680, 0x1f6ff, 2}, {0x1f900, 0x1f9ff, 2},
-		{0x20000, 0x3fffd, 2}};
-
-	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
-		if (c >= odd[i].from && c <= odd[i].to) {
-			return odd[i].width;
-		}
-	}
-	return 1;
-}
-
 static size_t columns(void)
 {
 	struct winsize size;
@@ -187,41 +166,18 @@ static size_t columns(void)
 									       : COLUMNS;
 }
 
-/* The start of the character that ends ahead of this place. */
-static size_t step_back(const char *line, size_t at)
-{
-	do {
-		at--;
-	} while (at > 0 && ((uint8_t)line[at] & 0xc0) == 0x80);
-	return at;
-}
-
-/* Where the part begins that there is room for: the end of a long line is what is shown. */
-static size_t shown_from(const struct chat_tty *t, size_t room)
-{
-	size_t at = t->n, used = 0;
-	uint32_t c;
-
-	while (at > 0) {
-		size_t start = step_back(t->line, at);
-		(void)utf8_next((const uint8_t *)t->line + start, at - start, &c);
-		used += width_of(c);
-		if (used > room) {
-			break;
-		}
-		at = start;
-	}
-	return at;
-}
-
 void chat_tty_draw(struct chat_tty *t)
 {
+	struct chat_edit *d = &t->edit;
 	size_t all = columns(), prompt = strlen(PROMPT);
-	size_t from = all > prompt + 1 ? shown_from(t, all - prompt - 1) : t->n;
+	size_t to = chat_edit_show(d, all > prompt + 1 ? all - prompt - 1 : 0);
+	size_t back = chat_edit_width(d, d->at, to - d->at);
+	char left[24];
 
 	put("\r\033[K" PROMPT, 4 + (all > prompt ? prompt : 0));
-	put(t->line + from, t->n - from);
-	t->from = from;
+	put(d->line + d->from, to - d->from);
+	put(left, back == 0 ? 0 : (size_t)snprintf(left, sizeof left, "\033[%zuD", back));
+	t->to = to;
 	t->moved = false;
 }
 
@@ -235,16 +191,18 @@ void chat_tty_clear(struct chat_tty *t)
  * and says that the cursor is in this column, counted from 1. 0: it has not. */
 static unsigned rows_above(const struct chat_tty *t, size_t column)
 {
-	size_t all = columns(), at = strlen(PROMPT), width;
+	const struct chat_edit *d = &t->edit;
+	size_t all = columns(), at = strlen(PROMPT), width = 0;
 	unsigned rows = 0;
 	uint32_t c;
-	int k;
 
-	for (size_t i = t->from; i < t->n; i += (size_t)k) {
-		k = utf8_next((const uint8_t *)t->line + i, t->n - i, &c);
-		width = width_of(c);
+	for (size_t i = d->from; i < t->to && i <= d->at;) {
+		bool behind = i == d->at; /* what is behind the cursor takes it along */
+		i += (size_t)utf8_next((const uint8_t *)d->line + i, d->n - i, &c);
+		width = chat_edit_width_of(c);
 		rows += at + width > all ? 1 : 0;
-		at = at + width > all ? width : at + width;
+		at = at + width > all ? 0 : at;
+		at += behind ? 0 : width;
 	}
 	if (at == all) { /* behind the last column, or at the beginning of the next row */
 		return column == 1 ? rows + 1 : column >= all ? rows : 0;
@@ -289,14 +247,7 @@ void chat_tty_print(struct chat_tty *t, enum chat_tty_look look, const void *p, 
 
 size_t chat_tty_take(struct chat_tty *t, char *out)
 {
-	size_t n = t->n;
-
-	memcpy(out, t->line, n);
-	out[n] = '\0';
-	wipe(t->line, n);
-	t->n = 0;
-	t->too_long = false;
-	return n;
+	return chat_edit_take(&t->edit, out);
 }
 
 /* Is there more, that was not looked at yet? It is another line, and is not run into this one. */
@@ -309,110 +260,26 @@ static bool is_typed_ahead(const struct chat_tty *t)
 
 void chat_tty_put_back(struct chat_tty *t, const char *line)
 {
-	t->n = strlen(line);
-	memcpy(t->line, line, t->n);
-	if (t->n < CHAT_TTY_LINE && is_typed_ahead(t)) {
-		t->line[t->n++] = ' ';
+	chat_edit_put(&t->edit, line);
+	if (t->edit.n < CHAT_EDIT_LINE && is_typed_ahead(t)) {
+		(void)chat_edit_byte(&t->edit, ' ');
 	}
 	chat_tty_draw(t);
 }
 
-static void erase_from(struct chat_tty *t, size_t at)
-{
-	wipe(t->line + at, t->n - at);
-	t->n = at;
-}
-
-static void erase_word(struct chat_tty *t)
-{
-	size_t at = t->n;
-
-	while (at > 0 && t->line[at - 1] == ' ') {
-		at--;
-	}
-	while (at > 0 && t->line[at - 1] != ' ') {
-		at--;
-	}
-	erase_from(t, at);
-}
-
-/* A byte of a character: whole ones alone are in the line. */
-static void add_byte(struct chat_tty *t, uint8_t byte)
-{
-	uint32_t c;
-	int k;
-
-	t->part[t->part_n++] = byte;
-	k = utf8_next(t->part, t->part_n, &c);
-	if (k == 0) {
-		return;
-	}
-	if (k > 0 && t->n + t->part_n <= CHAT_TTY_LINE) {
-		memcpy(t->line + t->n, t->part, t->part_n);
-		t->n += t->part_n;
-	} else if (k > 0) {
-		t->too_long = true;
-	}
-	t->part_n = 0;
-}
-
-/* Keys that send a sequence (arrows and the like) do nothing: ESC, "[" or "O", up to a letter. */
-static bool in_escape(struct chat_tty *t, uint8_t byte)
-{
-	if (byte == ESC) {
-		t->escape = 1;
-		return true;
-	}
-	if (t->escape == 1) { /* ESC by itself, and then a key: that one counts */
-		t->escape = byte == '[' || byte == 'O' ? 2 : 0;
-		t->number = 0;
-		return t->escape == 2;
-	}
-	if (t->escape == 2) {
-		if (byte >= '0' && byte <= '9') {
-			t->number =
-				t->number < NUMBER_MAX ? 10 * t->number + byte - '0' : NUMBER_MAX;
-		} else if (byte == ';') {
-			t->number = 0;
-		} else if (byte == 'R') {
-			draw_moved(t, t->number);
-		}
-		t->escape = byte >= 0x40 && byte <= 0x7e ? 0 : 2;
-		return true;
-	}
-	return false;
-}
-
 static enum chat_tty_event type(struct chat_tty *t, uint8_t byte)
 {
-	if (in_escape(t, byte)) {
-		return CHAT_TTY_NOTHING;
-	}
-	switch (byte) {
-	case '\n':
-	case '\r':
-		return t->too_long ? CHAT_TTY_TOO_LONG : CHAT_TTY_ENTERED;
-	case CTRL_D:
-		return t->n == 0 ? CHAT_TTY_ENDED : CHAT_TTY_NOTHING;
-	case CTRL_H:
-	case DEL:
-		erase_from(t, t->n > 0 ? step_back(t->line, t->n) : 0);
+	switch (chat_edit_byte(&t->edit, byte)) {
+	case CHAT_EDIT_ENTERED:
+		return CHAT_TTY_ENTERED;
+	case CHAT_EDIT_TOO_LONG:
+		return CHAT_TTY_TOO_LONG;
+	case CHAT_EDIT_ENDED:
+		return CHAT_TTY_ENDED;
+	case CHAT_EDIT_ANSWERED:
+		draw_moved(t, t->edit.number);
 		break;
-	case CTRL_U:
-		erase_from(t, 0);
-		t->too_long = false;
-		break;
-	case CTRL_W:
-		erase_word(t);
-		break;
-	case '\t':
-		add_byte(t, ' ');
-		break;
-	case CTRL_L:
-	default:
-		if (byte >= ' ') {
-			add_byte(t, byte);
-		}
+	case CHAT_EDIT_NOTHING:
 		break;
 	}
 	return CHAT_TTY_NOTHING;
@@ -426,7 +293,7 @@ bool chat_tty_has_bytes(const struct chat_tty *t)
 enum chat_tty_event chat_tty_typed(struct chat_tty *t)
 {
 	enum chat_tty_event event = CHAT_TTY_NOTHING;
-	size_t had = t->n;
+	const size_t had = t->edit.n, was = t->edit.at;
 	ssize_t n;
 
 	if (t->at == t->typed_n) {
@@ -441,7 +308,7 @@ enum chat_tty_event chat_tty_typed(struct chat_tty *t)
 		event = type(t, t->typed[t->at++]);
 	}
 	wipe(t->typed, t->at);
-	if (!t->moved || t->n != had) {
+	if (!t->moved || t->edit.n != had || t->edit.at != was) {
 		chat_tty_draw(t);
 	}
 	return event;

@@ -8,8 +8,7 @@
 #include <stdint.h>
 
 #include "../crypto/err.h"
-
-enum { CHAT_TTY_LINE = 8192 /* bytes that can be typed */ };
+#include "chat_edit.h"
 
 enum chat_tty_event {
 	CHAT_TTY_NOTHING,    /* it was seen to */
@@ -20,14 +19,8 @@ enum chat_tty_event {
 };
 
 struct chat_tty {
-	char line[CHAT_TTY_LINE + 1]; /* UTF-8 */
-	size_t n;
-	size_t from;     /* where what is drawn of it begins */
-	uint8_t part[4]; /* of a character that is being typed */
-	size_t part_n;
-	bool too_long;       /* more was typed than the line holds */
-	unsigned escape;     /* inside an escape sequence of the keyboard's */
-	unsigned number;     /* that stands last in it */
+	struct chat_edit edit;
+	size_t to;           /* where what is drawn of it ends */
 	unsigned asked;      /* answers of the terminal's that are still to come */
 	bool moved;          /* by the terminal, since the line was drawn: the last answer tells */
 	uint8_t typed[1024]; /* read, and not looked at yet */
@@ -45,7 +38,7 @@ int chat_tty_signals(void);
 bool chat_tty_has_bytes(const struct chat_tty *t);
 enum chat_tty_event chat_tty_typed(struct chat_tty *t);
 enum chat_tty_event chat_tty_signalled(struct chat_tty *t);
-/* The line, which is empty from then on: out holds CHAT_TTY_LINE + 1. Its length. */
+/* The line, which is empty from then on: out holds CHAT_EDIT_LINE + 1. Its length. */
 size_t chat_tty_take(struct chat_tty *t, char *out);
 /* What was taken last, to be typed on: nothing that was typed since was looked at yet, and it comes
  * behind it. */

@@ -85,7 +85,8 @@ static void do_help(struct chat_screen *s, const char *rest)
 		"/history          what was said\n"
 		"/verify           the code that both of you compare\n"
 		"/quit             leave; or Ctrl-D\n"
-		"//text            a text that begins with /");
+		"//text            a text that begins with /\n"
+		"keys: Left, Right, Home, End, Delete; Ctrl-U, -K and -W take away");
 }
 
 static void do_picture(struct chat_screen *s, const char *rest)

@@ -87,7 +87,6 @@ bottom_is "... and an accented one" a '> abc'
 type a ' two words'
 key a C-w
 bottom_is "Ctrl-W takes a word" a '> abc two'
-key a Left
 key a Up
 key a F5
 bottom_is "keys that mean nothing here leave nothing" a '> abc two'

@@ -41,6 +41,56 @@ is "... and none of them is unknown" "$(screen a | grep -c 'no such command')" 0
 obeyed /pictures
 sees "what is no command is told" a "* no such command: /help tells which there are"
 
+# --- keys ---
+
+type a 'ac'
+key a Left
+type a 'b'
+bottom_is "Left, and what is typed stands in the middle" a '> abc'
+cursor_is "... ahead of the cursor" a 4
+key a Home
+type a 'X'
+bottom_is "Home goes to the beginning" a '> Xabc'
+key a End
+type a 'd漢'
+key a BSpace
+bottom_is "End to the end" a '> Xabcd'
+key a C-a
+key a DC
+key a Right
+key a BSpace
+bottom_is "Delete and Backspace take what is behind the cursor, and ahead of it" a '> bcd'
+type a '漢é'
+bottom_is "wide characters go between" a '> 漢ébcd'
+cursor_is "... and the cursor is behind them" a 5
+key a C-k
+bottom_is "Ctrl-K takes what is behind the cursor" a '> 漢é'
+key a Left
+key a C-u
+bottom_is "Ctrl-U what is ahead of it" a '> é'
+key a Left
+type a 'to be '
+key a C-w
+bottom_is "Ctrl-W a word ahead of it" a '> to é'
+u 2 --send client1 'something comes' >/dev/null 2>&1
+sees "(something comes)" a "client2: something comes"
+cursor_is "... and the cursor is where it was" a 5
+key a Left
+key a Enter
+sees "Enter sends all of it" a "client1: to é"
+long=$(seq -s - 1 60)
+type a "$long"
+bottom_is "(a line that is longer than the terminal)" a "> $(printf %s "$long" | tail -c 57)"
+key a Home
+bottom_is "its beginning is seen when the cursor is there" a "> $(printf %s "$long" | head -c 57)"
+cursor_is "... and the cursor" a 2
+key a End
+bottom_is "... and its end again" a "> $(printf %s "$long" | tail -c 57)"
+key a C-u
+type a /help
+key a Enter
+sees "/help tells the keys" a "keys: Left, Right, Home, End, Delete; Ctrl-U"
+
 # --- another width ---
 
 # rows: that are not empty, as they stand; the last ones
@@ -75,8 +125,11 @@ t resize-window -t a -x 60 -y 24
 key a C-u
 type a '漢字漢字漢字漢字漢字漢字'
 bottom_is "(wide characters are typed)" a '> 漢字漢字漢字漢字漢字漢字'
+key a Left
+cursor_is "(the cursor is in it)" a 24
 resized "... and so is one of wide characters" 17 "$above
 > 字漢字漢字漢字"
+cursor_is "... with the cursor where it was" a 14
 key a C-u
 t resize-window -t a -x 60 -y 24
 
