@@ -126,9 +126,9 @@ static void stop(struct chat_tty *t)
 	chat_tty_draw(t);
 }
 
-/* Many terminals wrap the line anew when they become narrower, and take the cursor along; some cut it
- * off. Where the cursor stands now tells which: drawn over without looking, a piece of it would stay
- * for good. A terminal that does not answer has it drawn with the next key. */
+/* Many terminals wrap the line anew when they become narrower, and take the cursor along; some cut
+ * it off. Where the cursor stands now tells which: drawn over without looking, a piece of it would
+ * stay for good. A terminal that does not answer has it drawn with the next key. */
 static void ask_where(struct chat_tty *t)
 {
 	put("\033[6n", 4);
@@ -187,8 +187,8 @@ void chat_tty_clear(struct chat_tty *t)
 	t->moved = false;
 }
 
-/* How many rows above the cursor the line begins, where the terminal has wrapped what was drawn anew,
- * and says that the cursor is in this column, counted from 1. 0: it has not. */
+/* How many rows above the cursor the line begins, where the terminal has wrapped what was drawn
+ * anew, and says that the cursor is in this column, counted from 1. 0: it has not. */
 static unsigned rows_above(const struct chat_tty *t, size_t column)
 {
 	const struct chat_edit *d = &t->edit;
