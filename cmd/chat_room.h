@@ -17,6 +17,7 @@ struct chat_node {
 	int locked;  /* c cannot be opened, or added to, which was told: the exit code; or 0 */
 	bool broken; /* something of his on disk is damaged, which was told */
 	bool told;   /* that something of his stays with the server, as nothing can be said of it */
+	int64_t quiet_until; /* that he has written, while we talk with another, was told */
 	/* his keys, as they are pinned */
 	bool known;
 	struct known_member member;

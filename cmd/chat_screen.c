@@ -12,8 +12,9 @@ enum {
 	AGAIN_SECONDS = 5, /* between two tries to connect */
 	HERE_SECONDS = 30, /* who waited so lately is here still: between two waits */
 	SHOWN_AT_FIRST = 10,
-	USED_UP = 10, /* one-time keys of ours, before there are new ones */
-	PATIENCE = 5  /* seconds: a person waits, and nothing that is typed is seen */
+	QUIET_SECONDS = 600, /* once is enough: that somebody else has written */
+	USED_UP = 10,        /* one-time keys of ours, before there are new ones */
+	PATIENCE = 5         /* seconds: a person waits, and nothing that is typed is seen */
 };
 
 static int64_t seconds_now(void)
@@ -95,6 +96,20 @@ static void say_delivered(struct chat_screen *s, uint64_t number)
 	}
 }
 
+/* Somebody else than whom we talk with has written. */
+static void say_elsewhere(struct chat_screen *s, const char *name)
+{
+	struct err ignored;
+	struct chat_node *n = chat_room_contact(&s->job->room, name, &ignored);
+	int64_t now = seconds_now();
+
+	if (n != NULL && now >= n->quiet_until) {
+		n->quiet_until = now + QUIET_SECONDS;
+		chat_screen_say(s, CHAT_TTY_FAINT, "* %s has written: /quit, then smtp361 chat %s",
+			name, name);
+	}
+}
+
 static int show_came(
 	void *arg, const struct chat_node *from, const struct chat_came *came, struct err *e)
 {
@@ -118,8 +133,7 @@ static int show_came(
 		return chat_screen_line(s, &line, e);
 	}
 	if (came->verdict == CHAT_CAME_MESSAGE) {
-		chat_screen_say(s, CHAT_TTY_FAINT, "* %s has written: /quit, then smtp361 chat %s",
-			from->c.name, from->c.name);
+		say_elsewhere(s, from->c.name);
 	} else if (came->verdict == CHAT_CAME_RECEIPT && from == s->node) {
 		say_delivered(s, came->note.number);
 	}

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/chat.sh"
 . "$(dirname "$0")/chat-tmux.sh"
-house 2
+house 3
 start_server -d "$HOUSE/srv" || exit 1
 u 2 --status >/dev/null 2>&1
 u 1 --status >/dev/null 2>&1
@@ -132,5 +132,15 @@ resized "... and so is one of wide characters" 17 "$above
 cursor_is "... with the cursor where it was" a 14
 key a C-u
 t resize-window -t a -x 60 -y 24
+
+# --- what is told ---
+
+u 3 --send client1 'one' >/dev/null 2>&1
+sees "that another one has written is told" a "* client3 has written: /quit, then smtp361 chat client3"
+u 3 --send client1 'two' >/dev/null 2>&1
+u 2 --send client1 'behind two' >/dev/null 2>&1
+sees "(all of it has come)" a "client2: behind two"
+is "... once" "$(screen a | grep -c 'client3 has written')" 1
+is "... and nothing is lost" "$(history 1 3 5 | tr '\n' ';')" "one;two;"
 
 done_testing
