@@ -12,6 +12,7 @@ enum {
 	AGAIN_SECONDS = 5, /* between two tries to connect */
 	HERE_SECONDS = 30, /* who waited so lately is here still: between two waits */
 	SHOWN_AT_FIRST = 10,
+	BEGINNING = 24,      /* columns of a message: with "* delivered: " and "..." 40 */
 	QUIET_SECONDS = 600, /* once is enough: that somebody else has written */
 	USED_UP = 10,        /* one-time keys of ours, before there are new ones */
 	PATIENCE = 5         /* seconds: a person waits, and nothing that is typed is seen */
@@ -39,6 +40,8 @@ void chat_screen_say(struct chat_screen *s, enum chat_tty_look look, const char 
 	n = escape_text(shown, sizeof shown - 1, text, strlen(text), true);
 	shown[n++] = '\n';
 	chat_tty_print(&s->tty, look, shown, n);
+	wipe(text, sizeof text); /* it may be of what was said */
+	wipe(shown, sizeof shown);
 }
 
 /* What the rooms below tell while we draw. */
@@ -84,16 +87,68 @@ static int show_warning(struct chat_screen *s, const struct chat_node *from,
 	return rc;
 }
 
-static void say_delivered(struct chat_screen *s, uint64_t number)
+/* Bytes of a message that are enough to know it by: of its first line, and no wider than this. */
+static size_t beginning(const struct buf *text)
 {
-	const struct chat_contact *c = &s->node->c;
+	size_t at = 0, width = 0;
+	uint32_t c;
+	int k;
 
-	if (c->out_n > 0 && c->out[c->out_n - 1].number == number) {
-		chat_screen_say(s, CHAT_TTY_FAINT, "* delivered");
-	} else {
-		chat_screen_say(s, CHAT_TTY_FAINT, "* delivered, up to message %llu",
-			(unsigned long long)number);
+	while (at < text->n && text->p[at] != '\n') {
+		k = utf8_next(text->p + at, text->n - at, &c);
+		width += chat_edit_width_of(c);
+		if (k <= 0 || width > BEGINNING) {
+			break;
+		}
+		at += (size_t)k;
 	}
+	return at;
+}
+
+/* NULL: it is not in the history. */
+static const struct chat_out *message_of(const struct chat_contact *c, const struct chat_note *r)
+{
+	for (size_t i = c->out_n; i-- > 0;) {
+		if (c->out[i].number == r->number &&
+			memcmp(c->out[i].stream, r->stream, sizeof r->stream) == 0) {
+			return &c->out[i];
+		}
+	}
+	return NULL;
+}
+
+/* What the newest receipt says, where that was not told before: by the message, as other lines may
+ * have come behind it. */
+static void say_delivered(struct chat_screen *s)
+{
+	struct chat_contact *c = &s->node->c;
+	const struct chat_note receipt = c->receipt, *before = &s->receipt;
+	bool same = memcmp(receipt.stream, before->stream, sizeof receipt.stream) == 0;
+	uint64_t last = same ? before->number : 0;
+	const struct chat_out *out = message_of(c, &receipt);
+	struct chat_note note = {0};
+	struct buf text = {0};
+	struct err e;
+	size_t n;
+
+	if (receipt.number <= last) {
+		return;
+	}
+	s->receipt = receipt;
+	if (out == NULL || chat_contact_body(c, out->record, &note, &text, &e) != 0) {
+		chat_screen_say(s, CHAT_TTY_FAINT, "* delivered, up to message %llu",
+			(unsigned long long)receipt.number);
+	} else {
+		if (note.kind == CHAT_FILE) {
+			buf_free(&text);
+			(void)buf_append_str(&text, note.name);
+		}
+		n = beginning(&text);
+		chat_screen_say(s, CHAT_TTY_FAINT, "* delivered%s: %.*s%s",
+			receipt.number > last + 1 ? " up to" : "", (int)n, (const char *)text.p,
+			n < text.n ? "..." : "");
+	}
+	buf_free(&text);
 }
 
 /* Somebody else than whom we talk with has written. */
@@ -135,7 +190,7 @@ static int show_came(
 	if (came->verdict == CHAT_CAME_MESSAGE) {
 		say_elsewhere(s, from->c.name);
 	} else if (came->verdict == CHAT_CAME_RECEIPT && from == s->node) {
-		say_delivered(s, came->note.number);
+		say_delivered(s);
 	}
 	return 0;
 }
@@ -395,6 +450,7 @@ int chat_screen(struct chat_job *j, const char *user, struct err *e)
 		chat_room_history(&j->room, s.node, e) != 0 || chat_tty_open(&s.tty, e) != 0) {
 		return -1;
 	}
+	s.receipt = s.node->c.receipt;
 	j->room.tell = tell;
 	j->room.account.trace = trace;
 	j->room.tell_arg = j->room.account.trace_arg = &s;

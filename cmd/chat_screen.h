@@ -12,8 +12,9 @@ struct chat_screen {
 	bool waiting; /* a chat-wait stands */
 	int64_t next; /* when to try again, by seconds_now(): connecting, or fetching */
 	bool here, presence_known;
-	unsigned used; /* one-time keys of ours, by the messages that came */
-	bool not_kept; /* what was typed last: it is still to be sent */
+	struct chat_note receipt; /* the newest that was told of, or was there at first */
+	unsigned used;            /* one-time keys of ours, by the messages that came */
+	bool not_kept;            /* what was typed last: it is still to be sent */
 	bool ended;
 };
 

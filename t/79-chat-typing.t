@@ -131,6 +131,7 @@ resized "... and so is one of wide characters" 17 "$above
 > 字漢字漢字漢字"
 cursor_is "... with the cursor where it was" a 14
 key a C-u
+key a C-k
 t resize-window -t a -x 60 -y 24
 
 # --- what is told ---
@@ -142,5 +143,30 @@ u 2 --send client1 'behind two' >/dev/null 2>&1
 sees "(all of it has come)" a "client2: behind two"
 is "... once" "$(screen a | grep -c 'client3 has written')" 1
 is "... and nothing is lost" "$(history 1 3 5 | tr '\n' ';')" "one;two;"
+
+u 2 --wait --timeout 1 >/dev/null 2>&1
+open b 2 client1
+bottom_is "(the other one is there)" b '>'
+type a '漢字, and more than fits one line of it'
+key a Enter
+sees "of what is delivered the beginning is told" a "* delivered: 漢字, and more than fits..."
+is "... which is no wider than 40 columns" "$(screen a | grep -c '^\* delivered: 漢字, and more than fits\.\.\.$')" 1
+type a 'short'
+key a Enter
+sees "... or all of it" a "* delivered: short"
+cp "$HOUSE/run-a" picture.png
+type a '/picture picture.png'
+key a Enter
+sees "... or the name of a file" a "* delivered: picture.png"
+child=$(pgrep -P "$(t display-message -p -t b '#{pane_pid}')" | head -n 1)
+kill -STOP "$child"
+type a 'first'
+key a Enter
+sees "(one is sent)" a "client1: first"
+type a 'second'
+key a Enter
+sees "(and another)" a "client1: second"
+kill -CONT "$child"
+sees "what is delivered together is told by the last of it" a "* delivered up to: second"
 
 done_testing
