@@ -405,6 +405,7 @@ static int turn(struct chat_screen *s, struct err *e)
 	if (chat_news_of(s->node, UINT64_MAX, show_came, s, e) != 0) {
 		return -1;
 	}
+	say_delivered(s); /* by a receipt that another process of ours took, too */
 	if (poll(p, 3, more ? 0 : 1000) < 0 && errno != EINTR) {
 		return err_sys(e, EX_OSERR, "cannot wait for what comes");
 	}

@@ -169,4 +169,16 @@ sees "(and another)" a "client1: second"
 kill -CONT "$child"
 sees "what is delivered together is told by the last of it" a "* delivered up to: second"
 
+open a2 1 client2
+bottom_is "(the first one has a second terminal)" a2 '>'
+type a 'from the first'
+key a Enter
+sees "a receipt is told in one of them" a "* delivered: from the first"
+sees "... and in the other" a2 "* delivered: from the first"
+type a2 'from the second'
+key a2 Enter
+sees "... whichever sent it" a "* delivered: from the second"
+sees "... and took it" a2 "* delivered: from the second"
+is "... and once in each" "$(screen a | grep -c 'delivered: from the') $(screen a2 | grep -c 'delivered: from the')" "2 2"
+
 done_testing
