@@ -171,7 +171,8 @@ def crowd(count, *options):
         for _ in range(count):
             stack.enter_context(dial(server)).sendall(PREFACE)
         wait_until(lambda: len(server.sessions()) >= (count if options else LIMIT))
-        if not options:  # those that made room may still be about to end
+        if not options:  # all have come, and those that made room have ended
+            wait_until(lambda: server.log.read_text().count(" shed child=") >= count - LIMIT)
             wait_until(lambda: len(server.sessions()) <= LIMIT)
         alive = len(server.sessions())
         results = [run(server.port, "write", "beside", "-i", "drop/small"), run(server.port, "read", "beside", "-o", "here/crowd")]
