@@ -1,6 +1,8 @@
 /* A message of the store, written as an Internet message; see archive.h. */
 #include "archive.h"
 
+#include "cli.h"
+
 /* --- looking at a message before it is written --- */
 
 enum { START = 16384 /* bytes of content: an Internet message's header has mostly fewer */ };
@@ -163,13 +165,8 @@ static void on_signal(int number)
 void archive_catch_signals(void)
 {
 	static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction catch = {.sa_handler = on_signal}, old;
 
-	for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++) {
-		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
-			(void)sigaction(ending[i], &catch, NULL); /* nohup stays nohup */
-		}
-	}
+	cli_catch(ending, sizeof ending / sizeof ending[0], on_signal);
 }
 
 bool archive_interrupted(void)

@@ -338,3 +338,14 @@ void cli_protect(void)
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)sigaction(SIGXFSZ, &ignore, NULL); /* a write beyond ulimit -f fails instead */
 }
+
+void cli_catch(const int *signals, size_t n, void (*handler)(int number))
+{
+	struct sigaction catch = {.sa_handler = handler}, old;
+
+	for (size_t i = 0; i < n; i++) {
+		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
+			(void)sigaction(signals[i], &catch, NULL);
+		}
+	}
+}

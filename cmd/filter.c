@@ -27,15 +27,10 @@ static void watch_signals(const struct filter *f)
 	/* all that end a process from outside; cli_protect ignores SIGPIPE and SIGXFSZ */
 	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF,
 		SIGXCPU, SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGABRT};
-	struct sigaction catch = {.sa_handler = on_signal}, old;
 
 	part.dir = f->to.dir;
 	part.name = f->to.part;
-	for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++) {
-		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
-			(void)sigaction(ending[i], &catch, NULL); /* nohup stays nohup */
-		}
-	}
+	cli_catch(ending, sizeof ending / sizeof ending[0], on_signal);
 }
 
 /* --- opening --- */
