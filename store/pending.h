@@ -20,6 +20,7 @@ struct pending_message {
 	uint64_t place;           /* where the list had it; UINT64_MAX: nowhere */
 	bool done;                /* whoever delivers it has listed it, or is dead; else he will */
 	bool seen;                /* the folder has it */
+	uint64_t inode;           /* of its file, once that was looked at; else 0 */
 };
 
 struct pending {

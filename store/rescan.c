@@ -27,8 +27,10 @@ struct rescan {
 	uint64_t nowhere; /* in its place for what was not listed: ahead of all, or behind */
 	bool whole;       /* the index as it was told of everything that was listed */
 	enum arrival arrival;
-	bool must_sync; /* what is about to be listed may not be on disk yet */
-	bool skipped;   /* somebody is about to list something himself */
+	bool must_sync;     /* what is about to be listed may not be on disk yet */
+	bool skipped;       /* somebody is about to list something himself */
+	struct buf guesses; /* names of files without an id that may be the journal's: they wait */
+	bool guessing;      /* until those have been seen that tell what they are */
 	uint8_t scratch[MAILBOX_HEAD_MAX];
 };
 
@@ -190,6 +192,7 @@ static int take_pending(struct rescan *rs, struct pending_message *m, const char
 	if (m->seen) {
 		return 0; /* the same file under a second name, by hand */
 	}
+	m->inode = st->st_ino;
 	if (rs->scan->unkept) { /* it is read from the journal */
 		m->place = known != NULL ? known->r.offset : m->place;
 		return 0;
@@ -207,6 +210,26 @@ static int take_pending(struct rescan *rs, struct pending_message *m, const char
 		r.offset = known->r.offset;
 	}
 	return take_record(rs, &r, e);
+}
+
+/* Was another file seen that is this message? Then this one was copied by hand. */
+static bool is_copy(const struct pending_message *m, const struct stat *st)
+{
+	return m->inode != 0 && m->inode != st->st_ino;
+}
+
+/* A file that was copied without its id looks like the message itself, and may be listed by the
+ * folder ahead of it: it waits until all others were seen. */
+static int wait_to_guess(struct rescan *rs, const char *name, struct err *e)
+{
+	return buf_append(&rs->guesses, name, strlen(name) + 1) == 0 ? 0 : no_memory(e);
+}
+
+static int remove_file(struct rescan *rs, const char *name, struct err *e)
+{
+	return rs->scan->unkept || unlinkat(rs->b->dir, name, 0) == 0 || errno == ENOENT
+		       ? 0
+		       : err_sys(e, EX_TEMPFAIL, "cannot remove a message");
 }
 
 /* A file that is not known: what it says of itself. */
@@ -230,14 +253,21 @@ static int take_unknown(struct rescan *rs, const char *name, const struct known 
 		m = !has_id        ? pending_guess(&rs->pending, &meta)
 		    : meta.damaged ? pending_by_id(&rs->pending, meta.id)
 				   : pending_find(&rs->pending, key);
+		if (m != NULL && !has_id && !rs->guessing) {
+			return wait_to_guess(rs, name, e);
+		}
+		if (m != NULL && !has_id && is_copy(m, st)) {
+			m = NULL;
+		}
 	}
 	if (m != NULL ? pending_is_removed(&rs->pending, m)
 		      : pending_has_removed(&rs->pending, key)) {
-		return rs->scan->unkept || unlinkat(rs->b->dir, name, 0) == 0 || errno == ENOENT
-			       ? 0
-			       : err_sys(e, EX_TEMPFAIL, "cannot remove a message");
+		if (m != NULL) {
+			m->inode = st->st_ino;
+		}
+		return remove_file(rs, name, e);
 	}
-	if (m != NULL) {
+	if (m != NULL && !is_copy(m, st)) {
 		return take_pending(rs, m, name, known, st, e);
 	}
 	struct index_record r = {.state = INDEX_LIVE,
@@ -285,7 +315,8 @@ static int take_file(struct rescan *rs, const char *name, struct err *e)
 		return take_unknown(rs, name, k, &st, e);
 	}
 	m = pending_find(&rs->pending, key);
-	return m != NULL ? take_pending(rs, m, name, k, &st, e) : take_record(rs, &k->r, e);
+	return m != NULL && !is_copy(m, &st) ? take_pending(rs, m, name, k, &st, e)
+					     : take_record(rs, &k->r, e);
 }
 
 static int take_folder(struct rescan *rs, struct err *e)
@@ -306,6 +337,12 @@ static int take_folder(struct rescan *rs, struct err *e)
 		rc = err_sys(e, EX_TEMPFAIL, "cannot read the folder");
 	}
 	(void)closedir(d);
+	rs->guessing = true;
+	for (size_t at = 0; rc == 0 && at < rs->guesses.n;) {
+		const char *name = (const char *)rs->guesses.p + at;
+		rc = take_file(rs, name, e);
+		at += strlen(name) + 1;
+	}
 	return rc;
 }
 
@@ -385,6 +422,7 @@ int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, st
 	free(rs->known);
 	pending_free(&rs->pending);
 	buf_free(&rs->names);
+	buf_free(&rs->guesses);
 	buf_free(&rs->old);
 	buf_free(&rs->fresh);
 	buf_free(&rs->places);

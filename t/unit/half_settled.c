@@ -204,6 +204,82 @@ static void copied_without_ids(void **state)
 	assert_int_equal(files_of("client1"), COUNT(all));
 }
 
+/* Copies without their id are messages of their own, wherever the folder lists them: ahead of the
+ * one that the journal has, or behind it. */
+enum { COPIES = 6 };
+
+static void make_copies(void)
+{
+	char name[] = "client1/client1_small~0.txt";
+
+	for (int i = 0; i < COPIES; i++) {
+		name[strlen(name) - 5]++;
+		copy_file("client1/client1_small.txt", name);
+	}
+}
+
+static void assert_two_and_copies(void)
+{
+	assert_int_equal(whole_copies("client1", small_id, "small"), 1);
+	assert_int_equal(rows_n, 2 + COPIES);
+	for (int i = 0; i < rows_n; i++) {
+		assert_true(
+			row_holds("client1", i, "small") || row_holds("client1", i, "for both"));
+	}
+}
+
+static void copied_beside(void **state)
+{
+	(void)state;
+	for (int without = 0; without < 2; without++) {
+		deliver_two();
+		settle_and_crash();
+		make_copies();
+		if (without == 1) { /* where no file has an id, one of them is the message */
+			copy_file("client1/client1_small.txt", "aside");
+			assert_int_equal(renameat(folder.fd, "aside", folder.fd,
+						 "client1/client1_small.txt"),
+				0);
+			drop_index("client1");
+		}
+		assert_int_equal(
+			mailbox_files_open(folder.fd, mail_describe, MAILBOX_LOOK, &box, &e), 0);
+		assert_two_and_copies();
+		box->ops->close(box);
+		start_store();
+		recover();
+		assert_two_and_copies();
+		settle();
+		assert_two_and_copies();
+		assert_int_equal(files_of("client1"), 2 + COPIES);
+		assert_int_equal(remove_all("client1"), 0);
+		assert_int_equal(remove_all("client2"), 0);
+		settle();
+		box->ops->close(box);
+		start_store();
+	}
+}
+
+/* ... and stay when it is removed. */
+static void copied_and_removed(void **state)
+{
+	(void)state;
+	deliver_two();
+	settle_and_crash();
+	start_store();
+	recover();
+	make_copies();
+	assert_int_equal(linkat(folder.fd, "client1/client1_small.txt", folder.fd, "kept", 0), 0);
+	assert_int_equal(remove_id("client1", small_id), 0);
+	crash_store();
+	assert_int_equal(renameat(folder.fd, "kept", folder.fd, "client1/back.txt"), 0);
+	start_store();
+	recover();
+	assert_int_equal(whole_copies("client1", small_id, "small"), 0);
+	assert_int_equal(rows_n, 1 + COPIES);
+	assert_int_equal(files_of("client1"), 1 + COPIES);
+}
+
 /* Its removal is in the journal, and its file was not unlinked yet. */
 static void removed(void **state)
 {
@@ -373,6 +449,8 @@ int main(void)
 		T_HALF("whatever other names its file has", second_name),
 		T_HALF("a file without its id is known by its time, source and title",
 			copied_without_ids),
+		T_HALF("a copy of its file, made by hand, is a message of its own", copied_beside),
+		T_HALF("... and stays when the message is removed", copied_and_removed),
 		T_HALF("one that was removed stays so, though its file came back", removed),
 		T_HALF("records that say nothing are passed over, and carried nowhere", nonsense),
 		T_HALF("what cannot be synced now is neither known nor sent anew", not_synced),
