@@ -164,9 +164,7 @@ static void on_signal(int number)
 
 void archive_catch_signals(void)
 {
-	static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
-
-	cli_catch(ending, sizeof ending / sizeof ending[0], on_signal);
+	cli_catch(on_signal);
 }
 
 bool archive_interrupted(void)
@@ -176,10 +174,7 @@ bool archive_interrupted(void)
 
 void archive_die(void)
 {
-	const struct sigaction ordinary = {.sa_handler = SIG_DFL};
-
 	if (caught != 0) {
-		(void)sigaction(caught, &ordinary, NULL);
-		(void)raise(caught);
+		cli_die(caught);
 	}
 }

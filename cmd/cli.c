@@ -339,13 +339,24 @@ void cli_protect(void)
 	(void)sigaction(SIGXFSZ, &ignore, NULL); /* a write beyond ulimit -f fails instead */
 }
 
-void cli_catch(const int *signals, size_t n, void (*handler)(int number))
+void cli_catch(void (*handler)(int number))
 {
+	/* from outside; cli_protect ignores SIGPIPE and SIGXFSZ */
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF,
+		SIGXCPU, SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGABRT};
 	struct sigaction catch = {.sa_handler = handler}, old;
 
-	for (size_t i = 0; i < n; i++) {
-		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
-			(void)sigaction(signals[i], &catch, NULL);
+	for (size_t i = 0; i < sizeof ending / sizeof ending[0]; i++) {
+		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) {
+			(void)sigaction(ending[i], &catch, NULL);
 		}
 	}
+}
+
+void cli_die(int number)
+{
+	const struct sigaction ordinary = {.sa_handler = SIG_DFL};
+
+	(void)sigaction(number, &ordinary, NULL);
+	(void)raise(number);
 }

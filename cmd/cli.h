@@ -93,7 +93,11 @@ int cli_print_json_line(json_t *value, struct err *e);
  * caller closed stays unusable, and its numbers taken; SIGPIPE and SIGXFSZ ignored. */
 void cli_protect(void);
 
-/* Have these n signals handled so, but for those that are ignored: nohup stays nohup. */
-void cli_catch(const int *signals, size_t n, void (*handler)(int number));
+/* Have each signal that ends a program handled so, but for those that are ignored: nohup stays
+ * nohup. */
+void cli_catch(void (*handler)(int number));
+/* End as the signal would have ended us; called in its handler: once that returns. It may be called
+ * there. */
+void cli_die(int number);
 
 #endif

@@ -15,22 +15,15 @@ static struct {
 
 static void on_signal(int number)
 {
-	const struct sigaction ordinary = {.sa_handler = SIG_DFL};
-
 	(void)unlinkat(part.dir, part.name, 0);
-	(void)sigaction(number, &ordinary, NULL);
-	(void)raise(number); /* once the handler returns it ends us, as it would have without */
+	cli_die(number);
 }
 
 static void watch_signals(const struct filter *f)
 {
-	/* all that end a process from outside; cli_protect ignores SIGPIPE and SIGXFSZ */
-	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF,
-		SIGXCPU, SIGUSR1, SIGUSR2, SIGIO, SIGPWR, SIGABRT};
-
 	part.dir = f->to.dir;
 	part.name = f->to.part;
-	cli_catch(ending, sizeof ending / sizeof ending[0], on_signal);
+	cli_catch(on_signal);
 }
 
 /* --- opening --- */

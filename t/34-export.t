@@ -362,20 +362,20 @@ wait $importer || rc=$?
 is "SIGTERM ends an import as it should" "$rc" 143
 is "... and leaves nothing half" "$(find stopped -name '*.txt' | wc -l | tr -d ' ')" 0
 cat >interrupt.py <<'END'
-import os, signal, subprocess, sys, time
+import itertools, os, signal, subprocess, sys, time
 out = sys.argv[1]
 wanted = open(sys.argv[2], 'rb').read()
-for delay in (0.001, 0.004, 0.01, 0.03, 0.1):
+for delay, number in itertools.product((0.001, 0.004, 0.01, 0.03, 0.1), (signal.SIGINT, signal.SIGQUIT)):
     p = subprocess.Popen([os.environ['SMTP361'], 'export', 'client2', out], stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL)
     time.sleep(delay)
-    p.send_signal(signal.SIGINT)
+    p.send_signal(number)
     code = p.wait()
     there = os.path.exists(out)
     whole = there and open(out, 'rb').read() == wanted
     left = [n for n in os.listdir('.') if n.endswith('.new')]
-    if left or there != whole or (code == 0 and not whole) or code not in (0, -signal.SIGINT):
-        print(f'not ok after {delay} s: code {code}, file {there}, whole {whole}, {left}')
+    if left or there != whole or (code == 0 and not whole) or code not in (0, -number):
+        print(f'not ok: signal {number} after {delay} s: code {code}, file {there}, whole {whole}, {left}')
         sys.exit(1)
     if there: os.unlink(out)
 END
