@@ -246,6 +246,65 @@ void cli_print(const void *p, size_t n)
 	}
 }
 
+/* Of n bytes, how many at the end begin a character that goes on behind them. */
+static size_t cut_off(const uint8_t *p, size_t n)
+{
+	uint32_t c;
+
+	for (size_t k = 1; k < sizeof((struct cli_pieces *)0)->cut && k <= n; k++) {
+		if (utf8_next(p + n - k, k, &c) == 0) {
+			return k;
+		}
+	}
+	return 0;
+}
+
+/* The bytes that the character which was cut off lacks. Where they are others, it was none, and
+ * what comes begins another one. How many were taken. */
+static size_t end_cut(struct cli_pieces *s, const uint8_t *p, size_t n)
+{
+	size_t at = 0;
+	uint32_t c;
+
+	while (s->cut_n > 0 && at < n) {
+		s->cut[s->cut_n] = p[at];
+		int len = utf8_next(s->cut, s->cut_n + 1, &c);
+		if (len >= 0) {
+			s->cut_n++;
+			at++;
+		}
+		if (len != 0) {
+			cli_print(s->cut, s->cut_n);
+			s->cut_n = 0;
+		}
+	}
+	return at;
+}
+
+void cli_print_piece(struct cli_pieces *s, const void *p, size_t n)
+{
+	size_t taken;
+
+	if (!cli_is_terminal()) {
+		cli_print(p, n);
+		return;
+	}
+	taken = end_cut(s, p, n);
+	p = (const uint8_t *)p + taken;
+	n -= taken;
+	if (n > 0) {
+		s->cut_n = cut_off(p, n);
+		memcpy(s->cut, (const uint8_t *)p + n - s->cut_n, s->cut_n);
+		cli_print(p, n - s->cut_n);
+	}
+}
+
+void cli_print_end(struct cli_pieces *s)
+{
+	cli_print(s->cut, s->cut_n);
+	wipe(s, sizeof *s);
+}
+
 static bool json_failed; /* a field of what is printed next could not be set */
 
 void cli_json_text(json_t *object, const char *key, const void *p, size_t n)

@@ -75,6 +75,16 @@ bool cli_is_terminal(void);
 /* Text of any origin to stdout: escaped on a terminal (LF and TAB stay), as it is elsewhere. */
 void cli_print(const void *p, size_t n);
 
+/* The same of a text that comes in pieces: a character that a piece ends in waits for its other
+ * bytes. Begin with zeros. */
+struct cli_pieces {
+	uint8_t cut[4];
+	size_t cut_n;
+};
+void cli_print_piece(struct cli_pieces *s, const void *p, size_t n);
+/* Behind the last piece: what still waits is printed, and wiped. */
+void cli_print_end(struct cli_pieces *s);
+
 /* Flush stdout; `code`, or 74 with a message when what was printed did not get out. */
 int cli_finish(const struct cli *c, int code);
 

@@ -26,8 +26,9 @@ struct dialogue {
 	struct mail_client *client;
 	struct sealing sealing;
 	struct reading reading;
-	struct buf line; /* the last answer without its line end; a NUL follows it */
-	bool ended;      /* no more answers will come */
+	struct cli_pieces pieces; /* of what is shown */
+	struct buf line;          /* the last answer without its line end; a NUL follows it */
+	bool ended;               /* no more answers will come */
 };
 
 /* --- asking --- */
@@ -290,9 +291,10 @@ static int put_head(void *arg, const struct mail_received *m, struct err *e)
 
 static int put_content(void *arg, const void *p, size_t n, struct err *e)
 {
-	(void)arg;
+	struct dialogue *d = arg;
+
 	(void)e;
-	cli_print(p, n);
+	cli_print_piece(&d->pieces, p, n);
 	return 0;
 }
 
@@ -336,6 +338,7 @@ static int do_view(struct dialogue *d, struct err *e)
 	if (rc == 0 && d->reading.is_sealed) {
 		rc = show_sealed(d, e);
 	}
+	cli_print_end(&d->pieces);
 	if (rc == 0) {
 		(void)puts("");
 	}
@@ -421,7 +424,7 @@ static int talk(struct dialogue *d, struct err *e)
 APPLET_MAIN(client)
 {
 	static struct dialogue d;
-	const struct mail_taker taker = {.head = put_head, .content = put_content};
+	const struct mail_taker taker = {.head = put_head, .content = put_content, .arg = &d};
 	const struct cli_option options[] = {ACCOUNT_OPTIONS(&d.account),
 		{0, "require-sealed", CLI_FLAG, &d.account.require_sealed}};
 	struct cli c = {.applet = "client",

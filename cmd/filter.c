@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-enum { PIECE = AGE_BATCH * AGE_CHUNK, CUT = sizeof((struct filter *)0)->cut };
+enum { PIECE = AGE_BATCH * AGE_CHUNK };
 
 /* --- a signal on the way --- */
 
@@ -101,50 +101,12 @@ int filter_open(struct filter *f, struct err *e)
 
 /* --- bytes --- */
 
-/* Of n bytes, how many at the end begin a character that goes on behind them. */
-static size_t cut_off(const uint8_t *p, size_t n)
-{
-	uint32_t c;
-
-	for (size_t k = 1; k < CUT && k <= n; k++) {
-		if (utf8_next(p + n - k, k, &c) == 0) {
-			return k;
-		}
-	}
-	return 0;
-}
-
-/* As text: a character that a piece ends in waits for its other bytes. */
-static void show(struct filter *f, const uint8_t *p, size_t n)
-{
-	uint32_t c;
-
-	while (f->cut_n > 0 && n > 0) {
-		f->cut[f->cut_n] = *p;
-		int len = utf8_next(f->cut, f->cut_n + 1, &c);
-		if (len >= 0) { /* it belongs to it; else it begins another one */
-			f->cut_n++;
-			p++;
-			n--;
-		}
-		if (len != 0) {
-			cli_print(f->cut, f->cut_n);
-			f->cut_n = 0;
-		}
-	}
-	if (n > 0) {
-		f->cut_n = cut_off(p, n);
-		memcpy(f->cut, p + n - f->cut_n, f->cut_n);
-		cli_print(p, n - f->cut_n);
-	}
-}
-
 static int take(void *arg, const void *p, size_t n, struct err *e)
 {
 	struct filter *f = arg;
 
 	if (f->shown) {
-		show(f, p, n);
+		cli_print_piece(&f->pieces, p, n);
 		return 0;
 	}
 	return behind_put(&f->behind, p, n, e);
@@ -190,8 +152,7 @@ int filter_close(struct filter *f, bool whole, struct err *e)
 {
 	int rc = behind_end(&f->behind, whole ? e : NULL);
 
-	cli_print(f->cut, f->cut_n);
-	wipe(f->cut, sizeof f->cut);
+	cli_print_end(&f->pieces);
 	age_batch_end(&f->batch);
 	rc = !whole ? 0 : rc == 0 ? landing_finish(&f->to, e) : rc;
 	(void)landing_end(&f->to, false);

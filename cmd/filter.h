@@ -16,11 +16,10 @@ struct filter {
 	/* the rest is ours */
 	struct source from;
 	struct landing to;
-	struct age_batch batch; /* what is worked on at once, for the stream */
-	struct behind behind;   /* what writes there */
-	bool shown;             /* a terminal gets the output, and nobody insisted */
-	uint8_t cut[4];         /* the start of a character that a piece ended in, for a terminal */
-	size_t cut_n;
+	struct age_batch batch;   /* what is worked on at once, for the stream */
+	struct behind behind;     /* what writes there */
+	bool shown;               /* a terminal gets the output, and nobody insisted */
+	struct cli_pieces pieces; /* for a terminal */
 };
 
 /* Open both. 0, or -1 (EX_NOINPUT, EX_USAGE: they are one file; landing_open). */

@@ -49,7 +49,8 @@ struct job {
 	struct attachments *attachments; /* with --save */
 	json_t *object;                  /* with --json */
 	struct buf text;                 /* of the content, for it, and for --text */
-	uint8_t end;                     /* the last byte printed */
+	struct cli_pieces pieces;        /* of what is printed */
+	uint8_t end;                     /* the last byte of it */
 	struct original original;        /* with --raw and --text */
 };
 
@@ -106,7 +107,7 @@ static int print_text(void *arg, const void *p, size_t n, struct err *e)
 {
 	struct job *j = arg;
 
-	cli_print(p, n);
+	cli_print_piece(&j->pieces, p, n);
 	j->end = ((const uint8_t *)p)[n - 1];
 	return ferror(stdout) == 0 ? 0 : err_set(e, EX_IOERR, "cannot write to standard output");
 }
@@ -162,6 +163,7 @@ static int print_rest(struct job *j, struct err *e)
 	if (j->readable && print_readable(j, e) != 0) {
 		return -1;
 	}
+	cli_print_end(&j->pieces);
 	if (cli_is_terminal() && j->end != '\n' && j->end != 0) {
 		(void)fputs("\n", stdout);
 	}
@@ -265,6 +267,7 @@ static int read_mail(struct job *j, const struct cli *cli, struct err *e)
 	c->ops->quit(c);
 	c->ops->end(c);
 	rc = rc == 0 ? show(j, &r, e) : rc;
+	cli_print_end(&j->pieces); /* where it broke off */
 	reading_end(&r);
 	attachments_close(j->attachments);
 	buf_free(&j->text);

@@ -724,5 +724,10 @@ is "Ctrl-C belongs to the editor while it runs" "$(tty_end)" 0
 is "... the message is sent" "$(c 3 read --last --content)" "survived"
 is "... and no file is left" "$(ls -A tmp)" ""
 
+# a long text comes in pieces
+PYTHONPATH="$ROOT/t/peer" $PYTHON -B "$ROOT/t/peer/pieces.py" "$P" -u client1 --password-file pw1 --to client5 ++ \
+	-u client5 --password-file pw5 >bad 2>&1
+is "no character is cut on a terminal, by read or in the menu" "$(cat bad)" ""
+
 ok "the server ends well at last" stop_server
 done_testing

@@ -87,6 +87,9 @@ run 1 send --to client2 --attach /dev/zero hello.txt
 is "one that is no file: 66" "$RC" 66
 is "none of these stored anything" "$(stored)" "$before"
 
+$PYTHON "$ROOT/t/peer/pieces.py" "$SMTP361" --enhanced -u client1 -k . --to client3 ++ --enhanced -u client3 -k . >bad 2>&1
+is "no character of a long text is cut on a terminal, by read or in the menu" "$(cat bad)" ""
+
 # --- batch ---
 
 cat >batch.in <<'END'

@@ -357,30 +357,19 @@ is "... or it is a pipe" "$("$SMTP361" unseal -u ada red.age | od -An -tx1 | tr 
 
 # what of it is cut where one piece ends and the next begins, once for each way to cut it
 pieces() {
-	/usr/bin/python3 -B - "$SMTP361" <<'END'
-import os, pty, subprocess, sys
+	PYTHONPATH="$ROOT/t/peer" /usr/bin/python3 -B - "$SMTP361" <<'END'
+import subprocess, sys, terminal
 program = sys.argv[1]
 def shown(data):
     subprocess.run([program, 'seal', '--to', 'ada', '--force', '-o', 'cut.age'], input=data, check=True)
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.execv(program, [program, 'unseal', '-u', 'ada', 'cut.age'])
-    got = bytearray()
-    try:
-        while piece := os.read(fd, 65536):
-            got += piece
-    except OSError:
-        pass # the other end is closed
-    if os.waitpid(pid, 0)[1] != 0:
+    got, code = terminal.shown([program, 'unseal', '-u', 'ada', 'cut.age'])
+    if code != 0:
         print('it failed')
-    return bytes(got)
-# what comes out first is the file's first 7 chunks, less the header; each of its bytes is tried
-for character in ('é', '€', '𝄞'):
-    one = character.encode()
-    for ahead in range(len(one)):
-        data = b'a' * ahead + one * (600000 // len(one))
-        if shown(data) != data:
-            print(f'{character} is cut behind {ahead} bytes')
+    return got
+# what comes out first is the file's first 7 chunks, less the header
+for what, data in terminal.texts(600000):
+    if shown(data) != data:
+        print(f'cut: {what}')
 end = 7 * 65536
 whole = lambda k, tail: b'a' * (end - k) + tail
 for data, want in (

@@ -469,6 +469,9 @@ RC=0
 by 1 send --seal --to client2 --title piped - <large >o 2>e || RC=$?
 run by 2 read --last --content
 ok "from a pipe, too" cmp o large
+PYTHONPATH="$ROOT/t/peer" /usr/bin/python3 -B "$ROOT/t/peer/pieces.py" "$SMTP361" --enhanced -u client1 -k k1 --password-file pw1 \
+	--seal --to client2 ++ --enhanced -u client2 -k k2 --password-file pw2 >bad 2>o
+is "no character is cut on a terminal, by read or in the menu" "$(cat bad)" ""
 
 stop_server
 is "the server was well to its end" $? 0
