@@ -2,6 +2,7 @@
 # sendmail --smtp: against servers that strip TLS, lie, stall, break the protocol and refuse; and against Postfix
 # with STARTTLS and CRAM-MD5, whose mail is compared.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/postfix.sh"
 export SMTP361
 mkdir "$HOME_DIR/work" && cd "$HOME_DIR/work" || exit 1
 mkdir other
@@ -12,28 +13,22 @@ judged "the servers that are not what they should be come to their end" /usr/bin
 
 # --- Postfix: its own folder, queue and ports; nothing of the system's is touched ---
 
-# postfix_files DIR DAEMONS PORT: CRAM-MD5, SCRAM-SHA-256 and PLAIN on three ports from this one on, TLS from the
-# first byte on a fourth; what comes goes into a Maildir
-postfix_files() {
-	mkdir -p "$1/etc/sasl" "$1/queue" "$1/data" "$1/mail" &&
-		(cd "$1/queue" && mkdir -p active bounce corrupt defer deferred flush hold incoming maildrop pid private \
-			public saved trace) && echo password1 | saslpasswd2 -p -c -f "$1/etc/sasldb2" -u localhost ada || return 1
+# CRAM-MD5, SCRAM-SHA-256 and PLAIN on three ports, TLS from the first byte on a fourth; what comes goes into a Maildir
+smtpd() { echo "127.0.0.1:$((POSTFIX_PORT + $1)) inet n - n - - smtpd -o smtpd_sasl_path=$2 -o smtpd_tls_wrappermode=$3"; }
+doors() {
+	smtpd 0 CRAM-MD5 no
+	smtpd 1 SCRAM-SHA-256 no
+	smtpd 2 PLAIN no
+	smtpd 3 CRAM-MD5 yes
+}
+postfix_files() { # DIR
+	doors | postfix_folders "$1" && mkdir "$1/mail" && echo password1 | saslpasswd2 -p -c -f "$1/etc/sasldb2" -u localhost ada &&
+		chown postfix "$1/mail" "$1/etc/sasldb2" || return 1
 	for mechanism in CRAM-MD5 SCRAM-SHA-256 PLAIN; do
 		printf '%s\n' 'pwcheck_method: auxprop' 'auxprop_plugin: sasldb' "mech_list: $mechanism" \
 			"sasldb_path: $1/etc/sasldb2" >"$1/etc/sasl/$mechanism.conf"
 	done
-	cat >"$1/etc/main.cf" <<-END
-		compatibility_level = 3.6
-		queue_directory = $1/queue
-		data_directory = $1/data
-		daemon_directory = $2
-		mail_owner = postfix
-		maillog_file = $1/log
-		maillog_file_prefixes = $1
-		myhostname = localhost
-		inet_protocols = ipv4
-		mydestination =
-		alias_maps =
+	cat >>"$1/etc/main.cf" <<-END
 		virtual_mailbox_domains = example.org
 		virtual_mailbox_base = $1/mail
 		virtual_mailbox_maps = static:all/
@@ -50,51 +45,8 @@ postfix_files() {
 		smtpd_sasl_security_options = noanonymous
 		cyrus_sasl_config_path = $1/etc/sasl
 	END
-	cat >"$1/etc/master.cf" <<-END
-		127.0.0.1:$3 inet n - n - - smtpd -o smtpd_sasl_path=CRAM-MD5
-		127.0.0.1:$(($3 + 1)) inet n - n - - smtpd -o smtpd_sasl_path=SCRAM-SHA-256
-		127.0.0.1:$(($3 + 2)) inet n - n - - smtpd -o smtpd_sasl_path=PLAIN
-		127.0.0.1:$(($3 + 3)) inet n - n - - smtpd -o smtpd_sasl_path=CRAM-MD5 -o smtpd_tls_wrappermode=yes
-		cleanup unix n - n - 0 cleanup
-		qmgr unix n - n 300 1 qmgr
-		tlsmgr unix - - n 1000? 1 tlsmgr
-		rewrite unix - - n - - trivial-rewrite
-		bounce unix - - n - 0 bounce
-		defer unix - - n - 0 bounce
-		trace unix - - n - 0 bounce
-		proxymap unix - - n - - proxymap
-		error unix - - n - - error
-		retry unix - - n - - error
-		virtual unix - n n - - virtual
-		anvil unix - - n - 1 anvil
-		postlog unix-dgram n - n - 1 postlogd
-	END
-	chown -R postfix "$1/queue" "$1/data" "$1/mail" "$1/etc/sasldb2" && chown root "$1/queue" "$1/queue/pid"
 }
-
-# begin_postfix: daemons, PORT; or why not
-begin_postfix() {
-	PATH=$PATH:/usr/sbin
-	for program in postconf saslpasswd2 setsid; do
-		command -v "$program" >/dev/null 2>&1 || {
-			echo "there is no $program"
-			return 1
-		}
-	done
-	is_root || {
-		echo "only root can start one"
-		return 1
-	}
-	daemons=$(postconf -dh daemon_directory)
-	PORT=$(free_ports 4) || {
-		echo "no ports are free"
-		return 1
-	}
-	postfix_files "$HOME_DIR/postfix" "$daemons" "$PORT" >files.log 2>&1 || {
-		echo "its files cannot be made: $(tail -n 1 files.log)"
-		return 1
-	}
-}
+can_try_postfix() { can_postfix 4 saslpasswd2 && postfix_files "$HOME_DIR/postfix"; }
 
 mail() { find "$HOME_DIR/postfix/mail/all/new" -type f 2>/dev/null; }
 by_postfix() { # PORT --smtp|--smtps OPTIONS...: a message on stdin
@@ -120,27 +72,24 @@ sys.stdout.buffer.write(re.sub(rb"\A(?:(?:Return-Path|X-Original-To|Delivered-To
 }
 
 chmod 711 "$HOME_DIR"
-if begin_postfix >why_not; then
-	setsid "$daemons/master" -c "$HOME_DIR/postfix/etc" -d >postfix.out 2>&1 </dev/null &
-	POSTFIX_PID=$!
-	PIDS="$PIDS $POSTFIX_PID"
+if can_try_postfix >why_not 2>&1; then
 	{
 		printf 'From: ada@example.org\nTo: bob@example.org\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n'
 		printf 'Message-ID: <m@example.org>\nSubject: =?utf-8?Q?J=C3=B6rg?=\n\n.\n..dots\nGr\303\274\303\237e\n\n'
 		seq 20000
 	} >message
-	try() { by_postfix "$PORT" --smtp <message; }
-	wait_for 20 try || why "$(try 2>&1) $(tail -n 3 "$HOME_DIR/postfix/log")"
+	try() { by_postfix "$POSTFIX_PORT" --smtp <message; }
+	run_postfix "$HOME_DIR/postfix" try || why "$(try 2>&1)"
 	delivered >got
 	ok "Postfix, STARTTLS, CRAM-MD5: it delivers what was sent" cmp message got
 	like "... by that" "$(cat "$HOME_DIR/postfix/log")" 'sasl_method=CRAM-MD5, sasl_username=ada@localhost'
-	by_postfix $((PORT + 2)) --smtp <message
+	by_postfix $((POSTFIX_PORT + 2)) --smtp <message
 	delivered >got
 	ok "... PLAIN inside TLS" cmp message got
-	by_postfix $((PORT + 3)) --smtps <message
+	by_postfix $((POSTFIX_PORT + 3)) --smtps <message
 	delivered >got
 	ok "... TLS from the first byte" cmp message got
-	if by_postfix $((PORT + 1)) --smtp -v <message >scram.out 2>&1 || grep -q 'AUTH SCRAM' scram.out; then
+	if by_postfix $((POSTFIX_PORT + 1)) --smtp -v <message >scram.out 2>&1 || grep -q 'AUTH SCRAM' scram.out; then
 		delivered >got
 		ok "... SCRAM-SHA-256" cmp message got
 		like "... by that" "$(cat "$HOME_DIR/postfix/log")" 'sasl_method=SCRAM-SHA-256'
@@ -149,19 +98,19 @@ if begin_postfix >why_not; then
 	fi
 	echo wrong >pwx
 	RC=0
-	by_postfix "$PORT" --smtp <message --password-file pwx >o 2>&1 || RC=$?
+	by_postfix "$POSTFIX_PORT" --smtp <message --password-file pwx >o 2>&1 || RC=$?
 	is "--password-file twice is misuse" "$RC" 64
 	RC=0
-	"$SMTP361" sendmail -i --smtp "localhost:$PORT" --user ada --password-file pwx --tls-ca server_tls_cert.pem b@example.org <message 2>e || RC=$?
+	"$SMTP361" sendmail -i --smtp "localhost:$POSTFIX_PORT" --user ada --password-file pwx --tls-ca server_tls_cert.pem b@example.org <message 2>e || RC=$?
 	like "a wrong password: 77" "$RC $(cat e)" '^77 .*535'
 	RC=0
-	"$SMTP361" sendmail -i --smtp "localhost:$PORT" --tls-ca server_tls_cert.pem b@example.org <message 2>e || RC=$?
+	"$SMTP361" sendmail -i --smtp "localhost:$POSTFIX_PORT" --tls-ca server_tls_cert.pem b@example.org <message 2>e || RC=$?
 	like "no login: each recipient is refused: 67" "$RC $(cat e)" '^67 .*b@example\.org is refused: 554'
 	RC=0
-	"$SMTP361" sendmail -i --smtp "localhost:$PORT" --tls-ca other/server_tls_cert.pem b@example.org <message 2>e || RC=$?
+	"$SMTP361" sendmail -i --smtp "localhost:$POSTFIX_PORT" --tls-ca other/server_tls_cert.pem b@example.org <message 2>e || RC=$?
 	is "another CA: 77" "$RC" 77
 	is "... and none of these arrived" "$(mail)" ""
-	kill -TERM "$POSTFIX_PID" && wait "$POSTFIX_PID" 2>/dev/null
+	stop_postfix
 else
 	skip "Postfix, STARTTLS, CRAM-MD5: it delivers what was sent" "$(cat why_not)"
 fi

@@ -17,6 +17,8 @@ STATIC=$(dirname "$SMTP361")/smtp361.static
 TOP=$(cd "$here/../.." && pwd)
 # shellcheck source=../lib.sh
 . "$here/../lib.sh"
+# shellcheck source=../postfix.sh
+. "$here/../postfix.sh"
 # shellcheck source=postfix.sh
 . "$here/postfix.sh"
 

@@ -1,5 +1,5 @@
 /* Sockets with deadlines, by a pair of sockets and by injected reads and writes. */
-#include "unit.h"
+#include "odd.h"
 
 #include <netinet/in.h>
 
@@ -36,41 +36,6 @@ static int close_pair(void **state)
 	{                                                    \
 		title, function, open_pair, close_pair, NULL \
 	}
-
-/* Reads and writes that are short, interrupted and not ready, in turn. */
-static int turn;
-
-static ssize_t odd_recv(int fd, void *p, size_t n, int flags)
-{
-	switch (turn++ % 4) {
-	case 0:
-		errno = EINTR;
-		return -1;
-	case 1:
-		errno = EAGAIN;
-		return -1;
-	case 2:
-		return recv(fd, p, n > 3 ? 3 : n, flags);
-	default:
-		return recv(fd, p, 1, flags);
-	}
-}
-
-static ssize_t odd_send(int fd, const void *p, size_t n, int flags)
-{
-	switch (turn++ % 4) {
-	case 0:
-		errno = EINTR;
-		return -1;
-	case 1:
-		errno = EAGAIN;
-		return -1;
-	case 2:
-		return send(fd, p, n > 3 ? 3 : n, flags);
-	default:
-		return send(fd, p, 1, flags);
-	}
-}
 
 static ssize_t reset_recv(int fd, void *p, size_t n, int flags)
 {

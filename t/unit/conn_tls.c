@@ -1,5 +1,6 @@
 /* TLS on a connection: a pair of sockets with ours at both ends, or with a peer that does it wrong;
  * and everything of conn.h again, through it. */
+#include "odd.h"
 #include "tls.h"
 
 #include "../../crypto/tls.h"
@@ -119,40 +120,6 @@ static void assert_shakes(void)
 {
 	if (shake() != 0) {
 		fail_msg("%s", e.text);
-	}
-}
-
-static int turn;
-
-static ssize_t odd_recv(int fd, void *p, size_t n, int flags)
-{
-	switch (turn++ % 4) {
-	case 0:
-		errno = EINTR;
-		return -1;
-	case 1:
-		errno = EAGAIN;
-		return -1;
-	case 2:
-		return recv(fd, p, n > 3 ? 3 : n, flags);
-	default:
-		return recv(fd, p, 1, flags);
-	}
-}
-
-static ssize_t odd_send(int fd, const void *p, size_t n, int flags)
-{
-	switch (turn++ % 4) {
-	case 0:
-		errno = EINTR;
-		return -1;
-	case 1:
-		errno = EAGAIN;
-		return -1;
-	case 2:
-		return send(fd, p, n > 3 ? 3 : n, flags);
-	default:
-		return send(fd, p, 1, flags);
 	}
 }
 

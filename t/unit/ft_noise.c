@@ -29,45 +29,37 @@ static void assert_digest(const char *name)
 	buf_free(&b);
 }
 
-/* There and back again; both begin at this byte. */
-static void write_it(uint64_t begun_at)
+/* What was transferred is whole, and counted so. */
+static void transfer(int (*run)(const char *name), const char *from, const char *to,
+	const char *part, uint64_t begun_at)
 {
 	struct stat st;
 
-	assert_int_equal(fstatat(folder.fd, ".in", &st, 0), 0);
+	assert_int_equal(fstatat(folder.fd, from, &st, 0), 0);
 	start_server();
-	if (noise_writes("name") != 0) {
-		fail_msg("%lld bytes: %s", (long long)st.st_size, e.text);
+	if (run("name") != 0) {
+		fail_msg("%s, %lld bytes: %s", from, (long long)st.st_size, e.text);
 	}
 	assert_int_equal(end_server(), 0);
 	assert_int_equal(job.done, st.st_size);
 	assert_int_equal(job.total, st.st_size);
 	assert_int_equal(job.begun_at, begun_at);
-	assert_same(".in", "name");
-	assert_false(is_there(".name.part"));
+	assert_same(from, to);
+	assert_false(is_there(part));
 	if (sums) {
-		assert_digest(".in");
+		assert_digest(from);
 	}
+}
+
+/* There and back again; both begin at this byte. */
+static void write_it(uint64_t begun_at)
+{
+	transfer(noise_writes, ".in", "name", ".name.part", begun_at);
 }
 
 static void read_it(uint64_t begun_at)
 {
-	struct stat st;
-
-	assert_int_equal(fstatat(folder.fd, "name", &st, 0), 0);
-	start_server();
-	if (noise_reads("name") != 0) {
-		fail_msg("%lld bytes: %s", (long long)st.st_size, e.text);
-	}
-	assert_int_equal(end_server(), 0);
-	assert_int_equal(job.done, st.st_size);
-	assert_int_equal(job.total, st.st_size);
-	assert_int_equal(job.begun_at, begun_at);
-	assert_same("name", "out");
-	assert_false(is_there(".out.part"));
-	if (sums) {
-		assert_digest("name");
-	}
+	transfer(noise_reads, "name", "out", ".out.part", begun_at);
 }
 
 static void round_trip(void)

@@ -1,6 +1,6 @@
 /* AES-256-GCM against Wycheproof, and against BearSSL's table-free code, which shares nothing with
  * the implementations in use. Each test runs with what this CPU has, and once more without. */
-#include "unit.h"
+#include "aead.h"
 
 #include <dlfcn.h>
 
@@ -45,31 +45,6 @@ static void on_both(void (*run)(void))
 
 /* --- tests --- */
 
-struct row {
-	struct buf key, iv, ad, msg, ct, tag;
-};
-
-static void load(const json_t *test, struct row *r)
-{
-	memset(r, 0, sizeof *r);
-	hex_of(test, "key", &r->key);
-	hex_of(test, "iv", &r->iv);
-	hex_of(test, "aad", &r->ad);
-	hex_of(test, "msg", &r->msg);
-	hex_of(test, "ct", &r->ct);
-	hex_of(test, "tag", &r->tag);
-}
-
-static void unload(struct row *r)
-{
-	buf_free(&r->key);
-	buf_free(&r->iv);
-	buf_free(&r->ad);
-	buf_free(&r->msg);
-	buf_free(&r->ct);
-	buf_free(&r->tag);
-}
-
 static void check_row(struct row *r, bool valid)
 {
 	static const uint8_t zero[1024];
@@ -103,7 +78,7 @@ static void run_wycheproof(void)
 		{
 			bool ok = strcmp(text_of(test, "result"), "valid") == 0;
 			struct row r;
-			load(test, &r);
+			row_load(&r, test);
 			if (r.iv.n == 0) { /* its type takes no nonce but of 12 bytes */
 				no_iv++;
 			} else if (r.key.n != GCM_KEY) {
@@ -115,7 +90,7 @@ static void run_wycheproof(void)
 				valid += ok;
 				invalid += !ok;
 			}
-			unload(&r);
+			row_free(&r);
 		}
 	}
 	print_message("# %zu valid, %zu invalid; out of range: %zu by key, %zu by IV, %zu empty\n",
