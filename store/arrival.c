@@ -39,6 +39,10 @@ static int by_id(const void *a, const void *b)
 	if (d != 0) {
 		return d;
 	}
+	/* what is read from the journal is found there by its id */
+	if ((x->state == INDEX_JOURNAL) != (y->state == INDEX_JOURNAL)) {
+		return x->state == INDEX_JOURNAL ? -1 : 1;
+	}
 	if (x->offset != y->offset) {
 		return x->offset < y->offset ? -1 : 1;
 	}

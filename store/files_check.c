@@ -162,7 +162,7 @@ static void look_at_hidden(const struct folder *fo, const char *name, const stru
 static bool look_at_settling(const struct folder *fo, const char *name,
 	const uint8_t id[static MAILBOX_ID_BYTES], const struct stat *st)
 {
-	struct pending_message *m = pending_by_id(&fo->pending, id);
+	struct pending_message *m = pending_by_id(&fo->pending, id, st->st_ino);
 	struct index_record r;
 
 	if (m == NULL) {

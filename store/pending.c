@@ -195,15 +195,21 @@ struct pending_message *pending_guess(const struct pending *p, const struct mail
 }
 
 struct pending_message *pending_by_id(
-	const struct pending *p, const uint8_t id[static MAILBOX_ID_BYTES])
+	const struct pending *p, const uint8_t id[static MAILBOX_ID_BYTES], uint64_t inode)
 {
+	struct pending_message *found = NULL;
 	struct index_record r;
 
 	for (size_t i = 0; i < p->n; i++) {
-		pending_record(p, &p->messages[i], &r);
-		if (memcmp(r.id, id, sizeof r.id) == 0) {
-			return &p->messages[i];
+		struct pending_message *m = &p->messages[i];
+		pending_record(p, m, &r);
+		if (memcmp(r.id, id, sizeof r.id) != 0) {
+			continue;
 		}
+		if (m->inode == inode) {
+			return m;
+		}
+		found = found == NULL || (m->inode == 0 && found->inode != 0) ? m : found;
 	}
-	return NULL;
+	return found;
 }

@@ -42,9 +42,10 @@ bool pending_has_removed(const struct pending *p, const uint8_t key[static ENTRY
 bool pending_is_removed(const struct pending *p, const struct pending_message *m);
 /* The message with this key, or NULL. */
 struct pending_message *pending_find(const struct pending *p, const uint8_t key[static ENTRY_KEY]);
-/* The message with this id, whoever sent it, for a file that does not tell; or NULL. */
+/* The message with this id, whoever sent it, for a file that does not tell: the one that has this
+ * inode, or else one that has none yet; or any; or NULL. */
 struct pending_message *pending_by_id(
-	const struct pending *p, const uint8_t id[static MAILBOX_ID_BYTES]);
+	const struct pending *p, const uint8_t id[static MAILBOX_ID_BYTES], uint64_t inode);
 /* The message that a file without an id must be, by its time, source and title; or NULL. */
 struct pending_message *pending_guess(const struct pending *p, const struct mailbox_meta *meta);
 /* The index record of one; its text stands in p. */

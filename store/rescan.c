@@ -91,6 +91,42 @@ static struct pending_message *find_pending(const struct rescan *rs, const struc
 	return pending_find(&rs->pending, key);
 }
 
+static bool is_crashed(const struct rescan *rs)
+{
+	return rs->scan->crashed != NULL && *rs->scan->crashed;
+}
+
+/* May files of what the journal has be not whole? */
+static bool may_be_torn(const struct rescan *rs)
+{
+	return is_crashed(rs) || rs->scan->unkept;
+}
+
+/* Is it the file that was noted? */
+static bool is_still(const struct rescan *rs, const struct index_file *file, const struct stat *st)
+{
+	return box_same_file(file, st) || (may_be_torn(rs) && file->inode == st->st_ino);
+}
+
+/* Which file of the folder a message of the journal has, or had, by the index: whatever looks like
+ * it beside that one was copied by hand. */
+static void know_inode(const struct rescan *rs, const struct index_record *r)
+{
+	struct pending_message *m = r->state == INDEX_JOURNAL ? NULL : find_pending(rs, r);
+	char name[NAME_MAX + 1];
+	struct stat st;
+
+	if (m == NULL) {
+		return;
+	}
+	index_name(r, name);
+	if (r->state == INDEX_DEAD ? pending_is_removed(&rs->pending, m)
+				   : fstatat(rs->b->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+					     S_ISREG(st.st_mode) && is_still(rs, &r->file, &st)) {
+		m->inode = r->file.inode;
+	}
+}
+
 static int load_known(struct rescan *rs, struct err *e)
 {
 	struct pending_message *m;
@@ -112,6 +148,7 @@ static int load_known(struct rescan *rs, struct err *e)
 		if (r.state == INDEX_LIVE && add_known(rs, &r, e) != 0) {
 			return -1;
 		}
+		know_inode(rs, &r);
 		m = r.state == INDEX_JOURNAL ? find_pending(rs, &r) : NULL;
 		if (m != NULL) {
 			m->place = r.offset;
@@ -178,9 +215,18 @@ static int repair(struct rescan *rs, const struct pending_message *m, const char
 	return rc < 0 ? -1 : 0;
 }
 
-static bool is_crashed(const struct rescan *rs)
+/* It takes the place of what is in the journal, which may go then. */
+static int sync_file(const struct rescan *rs, const char *name, struct err *e)
 {
-	return rs->scan->crashed != NULL && *rs->scan->crashed;
+	int fd =
+		openat(rs->b->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	int rc = fd < 0 ? err_sys(e, EX_TEMPFAIL, "cannot open a message")
+			: file_sync(fd, "a message", e);
+
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return rc;
 }
 
 /* The folder has this message of the journal. */
@@ -191,6 +237,9 @@ static int take_pending(struct rescan *rs, struct pending_message *m, const char
 
 	if (m->seen) {
 		return 0; /* the same file under a second name, by hand */
+	}
+	if (m->inode == 0 && !may_be_torn(rs) && sync_file(rs, name, e) != 0) {
+		return -1; /* the index names none: who put it there may not have */
 	}
 	m->inode = st->st_ino;
 	if (rs->scan->unkept) { /* it is read from the journal */
@@ -216,6 +265,22 @@ static int take_pending(struct rescan *rs, struct pending_message *m, const char
 static bool is_copy(const struct pending_message *m, const struct stat *st)
 {
 	return m->inode != 0 && m->inode != st->st_ino;
+}
+
+/* Nothing is torn, and the index names no file of this message: can it be this one, which tells no
+ * id? After a removal nothing is left of it, one that the index has in the journal has no file yet,
+ * and its file has its size. */
+static bool is_another(
+	const struct rescan *rs, const struct pending_message *m, const struct stat *st)
+{
+	struct index_record r;
+
+	if (may_be_torn(rs) || m->inode != 0) {
+		return false;
+	}
+	pending_record(&rs->pending, m, &r);
+	return pending_is_removed(&rs->pending, m) || m->place != UINT64_MAX ||
+	       r.file.bytes != (uint64_t)st->st_size;
 }
 
 /* A file that was copied without its id looks like the message itself, and may be listed by the
@@ -251,12 +316,12 @@ static int take_unknown(struct rescan *rs, const char *name, const struct known 
 	} else {
 		entry_key(&meta, key);
 		m = !has_id        ? pending_guess(&rs->pending, &meta)
-		    : meta.damaged ? pending_by_id(&rs->pending, meta.id)
+		    : meta.damaged ? pending_by_id(&rs->pending, meta.id, st->st_ino)
 				   : pending_find(&rs->pending, key);
-		if (m != NULL && !has_id && !rs->guessing) {
+		if (m != NULL && (!has_id || meta.damaged) && !rs->guessing) {
 			return wait_to_guess(rs, name, e);
 		}
-		if (m != NULL && !has_id && is_copy(m, st)) {
+		if (m != NULL && !has_id && (is_copy(m, st) || is_another(rs, m, st))) {
 			m = NULL;
 		}
 	}

@@ -1,7 +1,7 @@
 /* What a crash in the midst of settling leaves: files of messages that the journal still has. Each
  * message is there once, for the next keeper and for whoever looks meanwhile; and records that say
  * nothing are in nobody's way. */
-#include "crash.h"
+#include "half_settled.h"
 
 static const char *denied; /* a message's file that cannot be opened to write */
 
@@ -27,53 +27,6 @@ static int half_setup(void **state)
 		title, function, half_setup, close_unsettled, NULL \
 	}
 
-static void copy_file(const char *from, const char *to)
-{
-	struct buf b = {0};
-
-	slurp(from, &b);
-	spew(to, b.p, b.n);
-	buf_free(&b);
-}
-
-static const char *segment_file(void)
-{
-	static char path[64];
-	char name[SEGMENT_NAME + 1];
-
-	segment_name(name, 1);
-	(void)snprintf(path, sizeof path, "%s/%s", JOURNAL_FOLDER, name);
-	return path;
-}
-
-/* All is settled, and then a crash: but the segment was not retired. */
-static void settle_and_crash(void)
-{
-	copy_file(segment_file(), "segment");
-	settle();
-	crash_store();
-	copy_file("segment", segment_file());
-}
-
-static uint8_t small_id[MAILBOX_ID_BYTES], both_id[MAILBOX_ID_BYTES];
-
-static void deliver_two(void)
-{
-	assert_int_equal(deliver("small", "small", "client1"), 0);
-	memcpy(small_id, last.id, sizeof small_id);
-	assert_int_equal(deliver("both", "for both", "client1;client2"), 0);
-	memcpy(both_id, last.id, sizeof both_id);
-}
-
-static void assert_two(void)
-{
-	assert_int_equal(whole_copies("client1", small_id, "small"), 1);
-	assert_int_equal(whole_copies("client1", both_id, "for both"), 1);
-	assert_int_equal(rows_n, 2);
-	assert_int_equal(whole_copies("client2", both_id, "for both"), 1);
-	assert_int_equal(rows_n, 1);
-}
-
 /* Nobody keeps the store: it is seen as it is, and nothing of it is changed. */
 static void look_at_two(void)
 {
@@ -82,14 +35,6 @@ static void look_at_two(void)
 		assert_two();
 	}
 	box->ops->close(box);
-}
-
-static void truncate_file(const char *path, off_t n)
-{
-	int fd = openat(folder.fd, path, O_WRONLY | O_CLOEXEC);
-
-	assert_true(fd >= 0 && ftruncate(fd, n) == 0);
-	assert_int_equal(close(fd), 0);
 }
 
 static void files_and_journal(void **state)
@@ -202,82 +147,6 @@ static void copied_without_ids(void **state)
 		settle();
 	}
 	assert_int_equal(files_of("client1"), COUNT(all));
-}
-
-/* Copies without their id are messages of their own, wherever the folder lists them: ahead of the
- * one that the journal has, or behind it. */
-enum { COPIES = 6 };
-
-static void make_copies(void)
-{
-	char name[] = "client1/client1_small~0.txt";
-
-	for (int i = 0; i < COPIES; i++) {
-		name[strlen(name) - 5]++;
-		copy_file("client1/client1_small.txt", name);
-	}
-}
-
-static void assert_two_and_copies(void)
-{
-	assert_int_equal(whole_copies("client1", small_id, "small"), 1);
-	assert_int_equal(rows_n, 2 + COPIES);
-	for (int i = 0; i < rows_n; i++) {
-		assert_true(
-			row_holds("client1", i, "small") || row_holds("client1", i, "for both"));
-	}
-}
-
-static void copied_beside(void **state)
-{
-	(void)state;
-	for (int without = 0; without < 2; without++) {
-		deliver_two();
-		settle_and_crash();
-		make_copies();
-		if (without == 1) { /* where no file has an id, one of them is the message */
-			copy_file("client1/client1_small.txt", "aside");
-			assert_int_equal(renameat(folder.fd, "aside", folder.fd,
-						 "client1/client1_small.txt"),
-				0);
-			drop_index("client1");
-		}
-		assert_int_equal(
-			mailbox_files_open(folder.fd, mail_describe, MAILBOX_LOOK, &box, &e), 0);
-		assert_two_and_copies();
-		box->ops->close(box);
-		start_store();
-		recover();
-		assert_two_and_copies();
-		settle();
-		assert_two_and_copies();
-		assert_int_equal(files_of("client1"), 2 + COPIES);
-		assert_int_equal(remove_all("client1"), 0);
-		assert_int_equal(remove_all("client2"), 0);
-		settle();
-		box->ops->close(box);
-		start_store();
-	}
-}
-
-/* ... and stay when it is removed. */
-static void copied_and_removed(void **state)
-{
-	(void)state;
-	deliver_two();
-	settle_and_crash();
-	start_store();
-	recover();
-	make_copies();
-	assert_int_equal(linkat(folder.fd, "client1/client1_small.txt", folder.fd, "kept", 0), 0);
-	assert_int_equal(remove_id("client1", small_id), 0);
-	crash_store();
-	assert_int_equal(renameat(folder.fd, "kept", folder.fd, "client1/back.txt"), 0);
-	start_store();
-	recover();
-	assert_int_equal(whole_copies("client1", small_id, "small"), 0);
-	assert_int_equal(rows_n, 1 + COPIES);
-	assert_int_equal(files_of("client1"), 1 + COPIES);
 }
 
 /* Its removal is in the journal, and its file was not unlinked yet. */
@@ -449,8 +318,6 @@ int main(void)
 		T_HALF("whatever other names its file has", second_name),
 		T_HALF("a file without its id is known by its time, source and title",
 			copied_without_ids),
-		T_HALF("a copy of its file, made by hand, is a message of its own", copied_beside),
-		T_HALF("... and stays when the message is removed", copied_and_removed),
 		T_HALF("one that was removed stays so, though its file came back", removed),
 		T_HALF("records that say nothing are passed over, and carried nowhere", nonsense),
 		T_HALF("what cannot be synced now is neither known nor sent anew", not_synced),
