@@ -9,7 +9,7 @@
 #include "../proto/mitm.h"
 #include "cli.h"
 
-enum { LAB_SAID_MAX = 80, LAB_PATH = 4096, LAB_TEXT = 400, LAB_CLIENT_MS = 20000 };
+enum { LAB_SAID_MAX = 80, LAB_PATH = 4096, LAB_TEXT = 400, LAB_CLIENT_MS = 120000 };
 enum { LAB_PATH_MAX = LAB_PATH + 64, LAB_ARGS_MAX = 40, LAB_LOOK_MS = 5 };
 
 /* --- what was observed --- */

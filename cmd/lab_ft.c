@@ -9,7 +9,7 @@
 enum {
 	FT_TIMES = 1200,   /* of the text: two chunks of the wire and some more */
 	FT_WORDS = 100000, /* ahead of the secret, in the attacker's list */
-	FT_RESULT = 12000, /* naps until the attacker says what came of it */
+	FT_RESULT = 60000, /* naps until the attacker says what came of it */
 	FT_WORD_BYTES = 16 /* of one of the list */
 };
 
@@ -217,7 +217,9 @@ static double rate_of(const char *word)
 int lab_judge_ft_guess(struct scene *s)
 {
 	double rate = rate_of(s->run->word);
-	bool opened, tried = s->run->results > 0 && s->run->wins == 0 && rate > 0;
+	bool opened;
+	bool tried = s->run->results > 0 && s->run->wins == 0 &&
+		     strstr(s->run->word, "none of ") != NULL;
 
 	if (try_word(s, &opened) != 0) {
 		return -1;

@@ -34,7 +34,7 @@ size_t lab_log_count(const struct scene *s, enum lab_log what)
 
 bool lab_log_grew(const struct scene *s, enum lab_log what, size_t by)
 {
-	enum { TRIES = 1000 };
+	enum { TRIES = 4000 };
 	struct err stopped; /* whoever waits next is told */
 
 	for (int i = 0; i < TRIES; i++) {

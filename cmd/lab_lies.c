@@ -252,10 +252,11 @@ static int read_both(struct lie *l)
 
 static int lie_replay(struct lie *l)
 {
+	static const char *const last[LYING_ARGS] = {"read", "--last"};
 	char copy[NAME_MAX + 1], *digit;
 
 	if (lying_send(l) != 0 || lying_look(l, mailbox, "alice_", 1) != 0 ||
-		(l->sealed && read_last(l, "bob") != 0)) {
+		(l->sealed && lying_must(l, "bob", "read", last) != 0)) {
 		return -1;
 	}
 	(void)snprintf(copy, sizeof copy, "%.*s~2.txt", (int)strlen(l->files[0]) - 4, l->files[0]);
@@ -295,13 +296,15 @@ static int lie_withhold(struct lie *l)
 			return -1;
 		}
 	}
-	if (lying_look(l, mailbox, "alice_", 3) != 0 ||
+	if (lying_look(l, mailbox, "alice_", 3) != 0 || lying_settled(l) != 0 ||
+		lying_look(l, mailbox, "alice_", 3) != 0 ||
 		lying_drop(l, mailbox, l->files[1]) != 0) { /* ..., ~2, ~3 */
 		return -1;
 	}
 	l->s->run->exits[0] = lying_as(l, "bob", "list", l->sealed ? opened : inbox);
 	if (!l->sealed) {
-		bool won = l->s->run->exits[0] == 0;
+		bool won =
+			l->s->run->exits[0] == 0 && lab_count_in(&l->st, "list.out", "alice") == 2;
 		return lab_tell(l->s, won ? LAB_WON : LAB_HELD,
 			won ? "bob lists two of three, and nothing tells him" : "bob was told");
 	}

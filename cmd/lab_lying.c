@@ -4,7 +4,7 @@
 #include <dirent.h>
 
 static const char *const people[] = {"alice", "bob", "carol"};
-enum { PEOPLE = sizeof people / sizeof people[0], LOOKS = 2000 };
+enum { PEOPLE = sizeof people / sizeof people[0], LOOKS = 12000 };
 
 /* --- a server of its own --- */
 
@@ -196,11 +196,34 @@ int lying_look(struct lie *l, const char *folder, const char *with, size_t n)
 int lying_copy(struct lie *l, const char *folder, const char *name, const char *to_folder,
 	const char *to_name)
 {
-	char from[LAB_TEXT], to[LAB_TEXT];
+	char from[LAB_TEXT], aside[LAB_TEXT], to[LAB_TEXT], old[LAB_PATH_MAX], new[LAB_PATH_MAX];
 
 	(void)snprintf(from, sizeof from, "%s/%s", folder, name);
+	(void)snprintf(aside, sizeof aside, "%s/.copy", to_folder);
 	(void)snprintf(to, sizeof to, "%s/%s", to_folder, to_name);
-	return copy_file(&l->st, from, to, l->s->e);
+	lab_path(&l->st, aside, old);
+	lab_path(&l->st, to, new);
+	if (copy_file(&l->st, from, aside, l->s->e) != 0) {
+		return -1;
+	}
+	return rename(old, new) == 0 ? 0 : err_sys(l->s->e, EX_IOERR, "cannot write %s", new);
+}
+
+int lying_settled(struct lie *l)
+{
+	char path[LAB_PATH_MAX];
+
+	lab_path(&l->st, "site/.journal", path);
+	for (int i = 0; i < LOOKS; i++) {
+		look_once(l, path, "0000"); /* a segment: its number, in 16 hexadecimal digits */
+		if (l->n == 0) {
+			return 0;
+		}
+		if (lab_nap(l->s->e) != 0) {
+			return -1;
+		}
+	}
+	return err_set(l->s->e, EX_SOFTWARE, "%s is not settled", path);
 }
 
 int lying_drop(struct lie *l, const char *folder, const char *name)

@@ -41,9 +41,12 @@ int lying_hear(struct lie *l, const char *who);
 
 /* The files of a folder whose names hold a text; waits until there are so many. 0 or -1. */
 int lying_look(struct lie *l, const char *folder, const char *with, size_t n);
-/* 0 or -1. */
+/* It is whole from the first moment on. 0 or -1. */
 int lying_copy(struct lie *l, const char *folder, const char *name, const char *to_folder,
 	const char *to_name);
+/* Until nothing is in the server's journal any more, which would be listed without a file. 0 or -1.
+ */
+int lying_settled(struct lie *l);
 int lying_drop(struct lie *l, const char *folder, const char *name);
 
 #endif

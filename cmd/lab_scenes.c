@@ -66,12 +66,17 @@ static int send_to_drop(struct scene *s)
 
 static int send_twice(struct scene *s)
 {
+	enum { RECORDED = 4000 }; /* naps */
+
 	title_of(s, " (first)");
 	if (send_once(s) != 0) {
 		return -1;
 	}
 	/* only what was recorded to its end is played */
-	for (int i = 0; i < 400 && lab_count_in(s->st, s->st->relay_out, "\"ended\"") == 0; i++) {
+	for (int i = 0; lab_count_in(s->st, s->st->relay_out, "\"ended\"") == 0; i++) {
+		if (i == RECORDED) {
+			return err_set(s->e, EX_SOFTWARE, "the first session did not end");
+		}
 		if (lab_nap(s->e) != 0) {
 			return -1;
 		}

@@ -10,7 +10,7 @@
 #include "../store/filename.h"
 #include "lab.h"
 
-enum { WAIT_MS = 10000, LOOK_MS = LAB_LOOK_MS, FILE_MAX = 16 << 20 };
+enum { WAIT_MS = 60000, LOOK_MS = LAB_LOOK_MS, FILE_MAX = 16 << 20 };
 
 /* --- files --- */
 
