@@ -205,6 +205,7 @@ static int look_at_file(void *arg, const char *name, struct err *e)
 			     : bsearch(&key, fo->known, fo->known_n, sizeof *fo->known, by_name);
 	if (r != NULL) {
 		fo->seen[r - fo->known] = true;
+		(void)is_journaled(fo, r); /* not in the journal alone */
 	}
 	if (!read_id(fo, name, id)) {
 		fo->without_id++;

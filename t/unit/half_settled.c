@@ -37,8 +37,20 @@ static void look_at_two(void)
 	box->ops->close(box);
 }
 
+static void count_finding(void *arg, const char *user, bool harmless, const char *what)
+{
+	int *found = arg;
+
+	(void)user;
+	(void)harmless;
+	(void)what;
+	(*found)++;
+}
+
 static void files_and_journal(void **state)
 {
+	int found = 0;
+
 	(void)state;
 	for (int spoiled = 0; spoiled < 3; spoiled++) {
 		deliver_two();
@@ -54,6 +66,8 @@ static void files_and_journal(void **state)
 		start_store();
 		recover();
 		assert_two();
+		assert_int_equal(box->ops->check(box, "client1", count_finding, &found, &e), 0);
+		assert_int_equal(found, 0);
 		settle();
 		assert_two();
 		assert_int_equal(files_of("client1"), 2);
