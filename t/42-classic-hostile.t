@@ -154,7 +154,10 @@ is "and it ends in order" "$(tail -n 1 got)" closed
 # --- titles (T12, T16) ---
 
 # everything but the mailboxes; the files that this part makes are there before it begins
-outside() { find "$HOME_DIR" -not -path '*/client[1-5]/*' | sort; }
+outside() {
+	spooled >/dev/null
+	find "$HOME_DIR" -not -path '*/client[1-5]/*' | sort
+}
 touch n.content n.title n.err n.got got.json outside.before outside.after
 outside >outside.before
 n=0

@@ -27,9 +27,8 @@ start() { # what an earlier server wrote is no sign of this one
 	start_server "$@"
 }
 works() { as client1 inbox >/dev/null; }
-children() { cat /proc/[0-9]*/stat 2>/dev/null | sed 's/.*) //' | awk -v p="$SERVER_PID" '$2 == p' | wc -l; }
-childless() { [ "$(children)" = 0 ]; }
-sessions_are() { [ "$(children)" = "$1" ]; }
+childless() { [ -z "$(children)" ]; }
+sessions_are() { [ "$(children | wc -l)" = "$1" ]; }
 empty_spool() { [ -z "$(spooled)" ]; }
 # under COMMAND...: the next start runs the program under this command
 under() {

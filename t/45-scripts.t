@@ -491,7 +491,7 @@ is "a batch goes on behind a mailbox that is full, and is 75" "$? $(cut -f 2 o |
 
 ok "the server ends well" stop_server
 ROOM=
-SOCKET=smtp361-t-$$
+SOCKET=smtp361-t-$$-0
 mkdir small
 trap '[ -z "$ROOM" ] || umount -l "$ROOM"
 	! command -v tmux >/dev/null || tmux -L "$SOCKET" kill-server 2>/dev/null; cleanup' EXIT
@@ -561,8 +561,12 @@ fi
 unset TMUX
 export TERM=screen TMUX_TMPDIR="$HOME_DIR"
 mkfifo go
-# tty_run COMMANDS: by sh in a terminal of 120 x 40; they write to `raw`, their end is in tty.rc
+# tty_run COMMANDS: by sh in a terminal of 120 x 40; they write to `raw`, their end is in tty.rc. The server of the one
+# before may still be going
+runs=0
 tty_run() {
+	runs=$((runs + 1))
+	SOCKET=smtp361-t-$$-$runs
 	rm -f raw tty.rc stty.after
 	# the shell itself outlives a Ctrl-C; a trap is not inherited
 	printf 'trap : INT\nread -r x <go\n%s\nrc=$?\nstty -a >stty.after\necho $rc >tty.rc\n' \

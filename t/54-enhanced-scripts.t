@@ -32,7 +32,6 @@ json() { $PYTHON -c "
 import json, sys
 rows = [json.loads(line) for line in open('o', encoding='utf-8')]
 $1"; }
-children() { awk -v p="$SERVER_PID" '{ pid = $1; sub(/.*\) /, ""); if ($2 == p) print pid }' /proc/[0-9]*/stat 2>/dev/null; }
 
 # --- send: one, several, stdin ---
 
@@ -700,8 +699,10 @@ printf 'password4\nzebra\n' >>secrets
 fpr() { openssl pkey -pubin -in "$1" -outform DER | openssl dgst -sha256 -binary | base64 | sed 's/^/SHA256:/; s/=*$//'; }
 own=$(fpr client4_x25519_public.pem) server=$(fpr server_x25519_public.pem)
 # verbose APPLET...: as client4 with -v; its words in e, the server's about this session in log
+childless() { [ -z "$(children)" ]; }
 verbose() {
 	: >seen
+	wait_for 10 childless # the session before has said its last word
 	lines=$(wc -l <err)
 	RC=0
 	timeout 60 "$SMTP361" "$@" -v -u client4 -k . --password-file pw4 >o 2>e </dev/null || RC=$?
@@ -778,11 +779,13 @@ is "what -v tells of a peer's names holds no control byte" "$(grep -acP '[\x00-\
 
 # --- at a terminal ---
 
-SOCKET=smtp361-t-$$
+SOCKET='' typings=0
 if command -v tmux >/dev/null; then
 	trap 'tmux -L "$SOCKET" kill-server 2>/dev/null; cleanup' EXIT
 	# typed COMMAND TEXT: what is on the screen of a terminal where it runs, and TEXT is typed at its prompt
 	typed() {
+		typings=$((typings + 1))
+		SOCKET=smtp361-t-$$-$typings # the server of the one before may still be going
 		printf '#!/bin/sh\necho from the editor >"$1"\n' >editor && chmod 755 editor
 		tmux -L "$SOCKET" -f /dev/null new-session -d -x 150 -y 40 \
 			"export EDITOR='$PWD/editor'; $1; echo rc \$?; sleep 60"

@@ -175,11 +175,11 @@ for line in 'Listening @ 127.0.0.1 on port [0-9]+' 'Using secret key: FT:[0-9a-f
 	'Cipher: aes128' 'Sending challenge\.\.\.' 'Received good response. Initializing communication.' \
 	'Client requested to write filename: shown' 'Client requesting filename: shown' '100.0%' \
 	"File confirmed, checksum: $sum" "File sent, checksum: $sum" 'Done'; do
-	ok "the server says: $line" grep -Eq "^!! [0-2][0-9]:[0-5][0-9]:[0-6][0-9]: $line" ft.out
+	ok "the server says: $line" wait_for 5 grep -Eq "^!! [0-2][0-9]:[0-5][0-9]:[0-6][0-9]: $line" ft.out
 done
 ok "the client says: File sent, with the same" sh -c \
 	'"$1" ft write shown2 "$2" aes128 file:key <text 2>&1 | grep -q "^!! File sent, checksum: $3\$"' - "$SMTP361" "$FT" "$sum"
-ok "each connection has one line on stderr" grep -q ' end peer=.* cipher=aes128 verb=write name="shown" .* code=0$' ft.err
+ok "each connection has one line on stderr" wait_for 5 grep -q ' end peer=.* cipher=aes128 verb=write name="shown" .* code=0$' ft.err
 ok "the key is nowhere in the log" must_fail 1 grep -q horse ft.out ft.err
 cat >narrow.py <<'EOF'
 import fcntl, os, pty, re, struct, subprocess, sys, termios, time
@@ -212,7 +212,7 @@ for cipher in none aes128 aes256; do
 done
 is "nothing came of it" "$(ls -A drop)" ""
 ok "noise is not" put text x
-ok "with --sum the server tells the hash" grep -q "File confirmed, checksum: $(sha256sum <text | cut -d' ' -f1)" ft.out
+ok "with --sum the server tells the hash" wait_for 5 grep -q "File confirmed, checksum: $(sha256sum <text | cut -d' ' -f1)" ft.out
 stop_ft
 ok "--read-only" start_ft --read-only
 ok "... lets one read" ft read x "$FT" file:key -o here/x

@@ -177,6 +177,9 @@ wait_for() {
 	done
 }
 
+# children: the processes that the server has begun and not yet reaped
+children() { awk -v p="$SERVER_PID" '{ pid = $1; sub(/.*\) /, ""); if ($2 == p) print pid }' /proc/[0-9]*/stat 2>/dev/null; }
+
 # start_server [OPTIONS]: in the current folder, at $LISTEN, or on a free port of loopback. Logs: out, err.
 start_server() {
 	: >err
@@ -248,10 +251,11 @@ stored() {
 	find client? -name '*.txt' -type f 2>/dev/null | wc -l | tr -d ' '
 }
 
-# spooled: what lies in the spool though no delivery needs it any more
+# spooled: what stays in the spool though no delivery needs it any more: names go behind the journal's
+spool_is_empty() { [ -z "$(ls -A .spool)" ]; }
 spooled() {
 	wait_settled
-	ls -A .spool
+	wait_for 3 spool_is_empty || ls -A .spool
 }
 
 # ram_folder: RAM is a folder in memory, where a sync costs nothing, or else $HOME_DIR. The file

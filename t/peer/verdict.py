@@ -51,8 +51,9 @@ def settled(folder="."):
 
 
 def spooled():
-    """What lies in the spool though no delivery needs it any more."""
+    """What stays in the spool though no delivery needs it any more: names go behind the journal's."""
     settled()
+    wait_until(lambda: not os.listdir(".spool"))
     return os.listdir(".spool")
 
 
