@@ -547,7 +547,7 @@ OF=crashed
 S=$(basename "$(find crashed/.journal -name '0*')")
 LOST='^damaged	client3	message [0-9a-f]{32} was in the journal, and is neither'
 faulty "a segment whose header is damaged" "^damaged	-	.journal/$S .*its header is damaged" 65 \
-	'printf x | dd of="f/.journal/$S" bs=1 seek=20 conv=notrunc 2>/dev/null'
+	'change_byte "f/.journal/$S" 20'
 like "... whose messages are named" "$(cat o)" "$LOST"
 faulty "a segment that was cut" "$LOST" 65 'truncate -s 150 "f/.journal/$S"'
 faulty "a segment that is gone" "$LOST" 65 'rm "f/.journal/$S"'

@@ -189,7 +189,7 @@ is "nor does one that ended" "$(legible)" ""
 
 cp -a "$SRV" "$RAM/whole"
 file=$(find "$SRV" -name '*.txt' -links 4 | head -n 1)
-printf 'X' | dd of="$file" bs=1 seek=100000 conv=notrunc 2>/dev/null
+change_byte "$file" 100000
 keyed check
 is "a byte that was changed is found, in four mailboxes" "$RC $(grep -c '^damaged' o)" "65 5"
 keyed export --all damaged

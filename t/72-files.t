@@ -249,7 +249,7 @@ if [ -z "$SANITIZED" ] && command -v strace >/dev/null; then
 	is "... and is no file" "$RC" 66
 	wait_for 10 u 1 put big --resume
 	ok "... and the rest alone is sent" test "$(ended)" -lt 10000000
-	cp "$BIG" other && printf x | dd of=other bs=1 seek=9 conv=notrunc 2>/dev/null
+	cp "$BIG" other && change_byte other 9
 	killed sendto 150 put other --name big --force
 	ok "put --force broke off ahead of a file of the same size: --resume goes on with it" \
 		wait_for 10 u 1 put other --name big --force --resume

@@ -258,6 +258,12 @@ spooled() {
 	wait_for 3 spool_is_empty || ls -A .spool
 }
 
+# change_byte FILE OFFSET: another byte there, whatever it was
+change_byte() {
+	# shellcheck disable=SC2059
+	printf "\\$(printf %03o $(($(od -An -v -tu1 -j "$2" -N 1 "$1") ^ 85)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
 # ram_folder: RAM is a folder in memory, where a sync costs nothing, or else $HOME_DIR. The file
 # system must keep what a store wants to keep beside a message. Mounts in it are taken down at the end.
 ram_folder() {

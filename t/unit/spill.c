@@ -110,7 +110,7 @@ static void changed(void **state)
 	(void)state;
 	put(3 * SPILL_CHUNK);
 	assert_reads(10, 0);
-	assert_int_equal(pwrite(s->fd, "x", 1, SPILL_CHUNK + 100), 1);
+	change_byte(s->fd, SPILL_CHUNK + 100);
 	assert_refused(spill_read(s, room, 10, SPILL_CHUNK, &got, &e), e, EX_TEMPFAIL);
 	assert_refused(spill_read(s, room, 10, SPILL_CHUNK, &got, &e), e, EX_TEMPFAIL);
 	assert_reads(10, 5);

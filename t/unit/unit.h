@@ -116,6 +116,16 @@ static inline void spew(const char *name, const void *p, size_t n)
 	assert_int_equal(close(fd), 0);
 }
 
+/* Another byte at this place of an open file, whatever it was. */
+static inline void change_byte(int fd, off_t at)
+{
+	uint8_t byte;
+
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 0x55;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+}
+
 static inline void spew_text(const char *name, const char *text)
 {
 	spew(name, text, strlen(text));
