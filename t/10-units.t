@@ -38,7 +38,7 @@ for program in "$BUILD"/t/unit/*; do
 		continue
 	fi
 	rc=0
-	TMPDIR=$RAM CMOCKA_MESSAGE_OUTPUT=TAP timeout 300 "$program" \
+	TMPDIR=$RAM CMOCKA_MESSAGE_OUTPUT=TAP timeout 900 "$program" \
 		>"$HOME_DIR/unit" 2>"$HOME_DIR/unit.err" </dev/null || rc=$?
 	renumber "$module" "$TESTS" <"$HOME_DIR/unit" >"$HOME_DIR/unit.tap"
 	cat "$HOME_DIR/unit.tap"

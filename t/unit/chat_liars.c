@@ -484,7 +484,7 @@ static void ten_thousand(void **state)
 	/* each lie was told */
 	assert_true(told.delivered > MESSAGES * 8 / 10 && told.late > 9 && told.gaps > 9);
 	assert_true(told.repeated > 0 && told.twice > 9 && told.used > 0 && told.forged > 9);
-	assert_true(told.killed > 0 && told.cut > 9 && told.receipts > 0);
+	assert_true(told.killed > 0 && told.cut > 0 && told.receipts > 0);
 	while (wires_n > 0) {
 		buf_free(&wires[--wires_n].b);
 	}

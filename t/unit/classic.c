@@ -171,6 +171,7 @@ static int send_long(int i)
 
 static void long_texts(void **state)
 {
+	hurry_ms = PATIENT_MS;
 	for (int i = 0; i < 3; i++) {
 		struct buf in = {0};
 		size_t n = (size_t)(3 * CLASSIC_BUF - i);

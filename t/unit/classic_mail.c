@@ -279,6 +279,7 @@ static void head_limits(void **state)
 		MESSAGE_HEAD_MAX + 16, CLASSIC_BUF - 17, CLASSIC_BUF - 1, CLASSIC_BUF,
 		CLASSIC_BUF + 1};
 
+	hurry_ms = PATIENT_MS;
 	for (int by_byte = 0; by_byte < 2; by_byte++) {
 		for (size_t i = 0; i < COUNT(sizes); i++) {
 			pid_t child = start_child(send_header_child, sizes[i]);
@@ -313,6 +314,7 @@ static int send_large(int i)
 static void large_mails(void **state)
 {
 	(void)state;
+	hurry_ms = PATIENT_MS;
 	for (int i = 0; i < 2; i++) {
 		pid_t child = start_child(send_large, i);
 		assert_int_equal(receive_mail(), i == 0 ? CLASSIC_WHOLE : CLASSIC_FAULTY);

@@ -122,13 +122,14 @@ static void begin_clock(void)
 {
 	begun_at = conn_now_ms();
 }
-static void assert_took(int64_t least, int64_t most)
+/* Whatever does not end by itself takes longer than any machine stands still. */
+static void assert_took(int64_t least)
 {
+	enum { MOST = 60000 };
 	int64_t ms = conn_now_ms() - begun_at;
 
-	if (ms < least || ms > most) {
-		fail_msg("%lld ms, not %lld to %lld", (long long)ms, (long long)least,
-			(long long)most);
+	if (ms < least || ms > MOST) {
+		fail_msg("%lld ms, not %lld to %d", (long long)ms, (long long)least, MOST);
 	}
 }
 
@@ -143,7 +144,7 @@ static void deadline_of_reads(void **state)
 	assert_int_equal(conn_read(&c, in, sizeof in, 0, &got, &e), CONN_FAILED);
 	assert_int_equal(e.code, EX_TEMPFAIL);
 	assert_contains(e.text, "too long");
-	assert_took(75, 3000);
+	assert_took(75);
 	assert_int_equal(send(peer, "x", 1, 0), 1); /* who always has one more byte gains nothing */
 	c.deadline_ms = conn_now_ms() - 1;
 	assert_int_equal(conn_read(&c, in, sizeof in, 0, &got, &e), CONN_FAILED);
@@ -156,28 +157,30 @@ static void deadline_of_reads(void **state)
 static int drip(int i)
 {
 	(void)i;
-	for (int k = 0; k < 40; k++) {
+	(void)close(c.fd);
+	while (send(peer, "x", 1, MSG_NOSIGNAL) == 1) { /* until nobody listens */
 		struct timespec t = {.tv_nsec = 20000000};
 		(void)nanosleep(&t, NULL);
-		if (send(peer, "x", 1, MSG_NOSIGNAL) != 1) {
-			break;
-		}
 	}
 	return 0;
 }
 
 static void deadline_is_absolute(void **state)
 {
-	uint8_t in[1000];
+	static uint8_t in[1 << 20];
 	size_t got;
-	pid_t child = start_child(drip, 0);
+	pid_t child;
 
 	(void)state;
+	assert_int_equal(send(peer, "x", 1, 0), 1);
+	child = start_child(drip, 0);
+	(void)close(peer);
+	peer = -1;
 	begin_clock();
 	conn_deadline(&c, 150);
 	assert_int_equal(conn_read_exact(&c, in, sizeof in, &got, &e), CONN_FAILED);
-	assert_took(140, 700); /* the drips would go on for 800 */
-	assert_true(got > 0 && got < 40);
+	assert_took(140);
+	assert_true(got > 0);
 	conn_close(&c);
 	assert_int_equal(end_child(child), 0);
 }
@@ -190,7 +193,7 @@ static void deadline_of_writes(void **state)
 	begin_clock();
 	conn_deadline(&c, 80);
 	assert_refused(conn_write(&c, large, sizeof large, &e), e, EX_TEMPFAIL); /* nobody reads */
-	assert_took(75, 3000);
+	assert_took(75);
 	assert_true(c.out < sizeof large);
 }
 
@@ -202,7 +205,7 @@ static void quiet_times(void **state)
 	(void)state;
 	begin_clock();
 	assert_int_equal(conn_read(&c, in, sizeof in, 50, &got, &e), CONN_QUIET);
-	assert_took(45, 3000);
+	assert_took(45);
 	conn_deadline(&c, 60000);
 	assert_int_equal(conn_read(&c, in, sizeof in, 1, &got, &e), CONN_QUIET);
 	conn_deadline(&c, 30);
@@ -255,9 +258,7 @@ static void finishes(void **state)
 	pid_t child = start_child(read_all_then_close, 0);
 	(void)close(peer);
 	peer = -1;
-	begin_clock();
 	conn_finish(&c); /* ends as soon as the peer has closed */
-	assert_took(0, 900);
 	assert_int_equal(end_child(child), 0);
 }
 
@@ -267,30 +268,24 @@ static void finish_is_bounded(void **state)
 	assert_int_equal(send(peer, "unread", 6, 0), 6);
 	begin_clock();
 	conn_finish(&c); /* the peer never closes */
-	assert_took(CONN_FINISH_MS - 10, 4 * CONN_FINISH_MS);
+	assert_took(CONN_FINISH_MS - 10);
 }
 
-static int write_for_ever(int i)
+static ssize_t endless_recv(int fd, void *p, size_t n, int flags)
 {
-	static const uint8_t zero[4096];
-
-	(void)i;
-	(void)close(c.fd);
-	while (send(peer, zero, sizeof zero, MSG_NOSIGNAL) > 0) {
-	}
-	return 0;
+	(void)fd;
+	(void)p;
+	(void)flags;
+	return (ssize_t)n;
 }
 
 static void finish_reads_little(void **state)
 {
 	(void)state;
-	pid_t child = start_child(write_for_ever, 0);
-	begin_clock();
+	assert_int_equal(send(peer, "x", 1, 0), 1);
+	c.recv = endless_recv;
 	conn_finish(&c); /* the peer has more to say than anybody would listen to */
-	assert_took(0, CONN_FINISH_MS + 500);
 	assert_true(c.in >= CONN_FINISH_BYTES && c.in < 2 * CONN_FINISH_BYTES);
-	conn_close(&c);
-	assert_int_equal(end_child(child), 0);
 }
 
 static void proven(void **state)

@@ -280,6 +280,16 @@ static void await_presence(struct mail_client *c, const char *name)
 	assert_true(is_present(c, name, &us));
 }
 
+static void await_absence(struct mail_client *c, const char *name)
+{
+	int64_t us;
+
+	for (int i = 0; i < 2000 && is_present(c, name, &us); i++) {
+		(void)poll(NULL, 0, 5);
+	}
+	assert_false(is_present(c, name, &us));
+}
+
 static void woken_at_once(void **state)
 {
 	struct mail_client *alice = log_in("alice"), *bob = log_in("bob"), *carol = log_in("carol");
@@ -344,15 +354,12 @@ static void ended_by_a_request(void **state)
 	assert_int_equal(enhanced_chat_wait(bob, 100000, 0, &e), 0);
 	await_presence(alice, "bob");
 	log_out(bob);
-	assert_false(is_present(alice, "bob", &us));
+	await_absence(alice, "bob");
 	bob = log_in("bob");
 	assert_int_equal(enhanced_chat_wait(bob, 100000, 0, &e), 0);
 	await_presence(alice, "bob");
 	bob->ops->end(bob);
-	for (int i = 0; i < 2000 && is_present(alice, "bob", &us); i++) {
-		(void)poll(NULL, 0, 5);
-	}
-	assert_false(is_present(alice, "bob", &us));
+	await_absence(alice, "bob");
 	log_out(alice);
 }
 

@@ -244,7 +244,7 @@ static void silence(void **state)
 	make_input(1000000);
 	host.login_ms = 50;
 	start_server();
-	assert_int_equal(conn_write(&conn, FT_PREFACE, 5, &e), 0);
+	(void)conn_write(&conn, FT_PREFACE, 5, &e); /* it may have given up already */
 	assert_int_equal(wait_for_server(), EX_TEMPFAIL);
 	host.login_ms = 20000;
 	host.idle_ms = 50;

@@ -166,7 +166,7 @@ static void sealed_waits(void **state)
 	assert_int_equal(pipe(tell), 0);
 	pid_t pid = fork();
 	if (pid == 0) {
-		char byte;
+		char byte = 0;
 		if (append_n(7, 100, &mark) != 0) {
 			_exit(1);
 		}
@@ -179,7 +179,7 @@ static void sealed_waits(void **state)
 		journal_done(journal, &mark);
 		_exit(byte);
 	}
-	char byte;
+	char byte = 0;
 	assert_int_equal(read(tell[0], &byte, 1), 1);
 	pid_t other = fork();
 	if (other == 0) {

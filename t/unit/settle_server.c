@@ -177,10 +177,13 @@ static bool everybody_stays(void *arg, const struct presence_who *who)
 /* As long as it takes; false after 20 seconds. */
 static bool until(bool (*is)(void))
 {
-	for (int i = 0; i < 4000 && !is(); i++) {
+	for (int i = 0; i < 4000; i++) {
+		if (is()) {
+			return true;
+		}
 		(void)poll(NULL, 0, 5);
 	}
-	return is();
+	return false;
 }
 
 static bool is_listening(void)
@@ -330,7 +333,10 @@ static void one_helper_at_once(void **state)
 		(void)poll(NULL, 0, 5);
 	}
 	assert_true(until(has_no_work));
-	assert_true(fake->settled >= 2);
+	assert_true(fake->settled >= 1);
+	deliver();
+	assert_true(until(is_settled_twice));
+	assert_true(until(has_no_work));
 	assert_int_equal(fake->at_once, 1);
 	fake->work = true; /* at the end a helper that runs is waited for */
 	deliver();
@@ -373,11 +379,11 @@ static void a_failure_is_logged(void **state)
 	assert_true(until(is_settled_twice));
 	stop_server();
 	assert_true(fake->began_ms[1] - fake->began_ms[0] >= SETTLE_RETRY_MS);
-	assert_int_equal(fake->settled, 2);
+	assert_true(fake->settled >= 2);
 	slurp("log", &log);
 	assert_int_equal(
 		count_of(&log, " settle code=75 text=\"cannot sync a 'folder': it is a fake\"\n"),
-		2);
+		fake->settled);
 	buf_free(&log);
 }
 
