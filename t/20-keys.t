@@ -576,7 +576,7 @@ fi
 refused() {
 	title=$1 file=$2
 	shift 2
-	run timeout 5 "$@"
+	run timeout 30 "$@"
 	if [ "$RC" = 78 ] && grep -q "$file" e && ! grep -q "$(printf '\033')" e; then
 		report 0 "$title"
 	else
@@ -592,7 +592,7 @@ for f in bad/*.private.pem; do
 	case $what in
 	dp-other | dq-other | iq-other | p-other | p-is-q | even-p)
 		# a client need not spend an RSA operation on this: the login itself tests it
-		run timeout 5 "$SMTP361" inbox -u client1 --password-file pw1 -k as-client
+		run timeout 30 "$SMTP361" inbox -u client1 --password-file pw1 -k as-client
 		like "private key, $what: inbox refuses it with 78, or its login fails with 76" \
 			"$RC" '^7[68]$'
 		;;
@@ -759,7 +759,7 @@ for what in folder FIFO "dangling link" "file of 2 GB"; do
 		"dangling link") ln -s nowhere "$odd_file" ;;
 		"file of 2 GB") truncate -s 2G "$odd_file" && chmod 600 "$odd_file" ;;
 		esac
-		run timeout 5 "$SMTP361" keygen -d x25519/k a
+		run timeout 30 "$SMTP361" keygen -d x25519/k a
 		like "a $what as a_x25519_$half.pem: 66 or 78 at once, and named" "$RC $(cat e)" \
 			"^(66|78) .*a_x25519_$half\\.pem"
 	done
@@ -789,7 +789,7 @@ odd() { # WHAT
 		esac
 		[ $half = server_public ] || [ ! -f "as-client/$half.pem" ] || chmod 600 \
 			"as-client/$half.pem"
-		run timeout 5 "$SMTP361" inbox -u client1 --password-file pw1 -k as-client
+		run timeout 30 "$SMTP361" inbox -u client1 --password-file pw1 -k as-client
 		like "a $1 as $half.pem: 66 or 78 at once, and named" "$RC $(cat e)" \
 			"^(66|78) .*$half\\.pem"
 	done
@@ -799,10 +799,10 @@ for what in missing folder FIFO device "dangling link" "loop of links" "file of 
 	odd "$what"
 done
 mkfifo as-server/fifo_private.pem
-run timeout 5 "$SMTP361" keygen -d as-server fifo
+run timeout 30 "$SMTP361" keygen -d as-server fifo
 like "keygen with a FIFO as the private key: refused at once" "$RC" '^(66|73|78)$'
 rm as-server/server_private.pem
-run timeout 5 "$SMTP361" serve -d as-server -l 127.0.0.1:0
+run timeout 30 "$SMTP361" serve -d as-server -l 127.0.0.1:0
 like "serve without its key: 66, the file and the cure named" "$RC $(cat e)" \
 	'^66 .*server_private\.pem'
 ok "... the cure is keygen" grep -q keygen e

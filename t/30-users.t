@@ -375,7 +375,7 @@ bad_file() {
 		'del client1' 'key client1' 'key client1 client2_x25519_public.pem' \
 		'mode client1 key' 'revoke client1' 'invite client1 -s localhost'; do
 		# shellcheck disable=SC2086
-		run timeout 5 "$SMTP361" user -d b $what
+		run timeout 30 "$SMTP361" user -d b $what
 		[ "$RC" = 78 ] && grep -Eq "$file:$line: " e || {
 			report 1 "$1: user $what refuses it with 78, file and line"
 			diag "exit $RC: $(head -c 400 e)"
@@ -386,7 +386,7 @@ bad_file() {
 		report 1 "$1: the file is left as it was"
 		return
 	}
-	run timeout 5 "$SMTP361" serve -d b -l 127.0.0.1:0
+	run timeout 30 "$SMTP361" serve -d b -l 127.0.0.1:0
 	like "$1: user and serve refuse it with 78, file and line" "$RC $(cat e)" \
 		"^78 .*$file:$line: "
 }
@@ -479,13 +479,13 @@ for what in folder FIFO device large; do
 		'user -d b invite zack -s localhost' 'user -d b revoke zack' \
 		'serve -d b -l 127.0.0.1:0'; do
 		# shellcheck disable=SC2086
-		run timeout 5 "$SMTP361" $c
+		run timeout 30 "$SMTP361" $c
 		like "a $what as the file: $c ends with 66 or 78 at once, and names it" \
 			"$RC $(cat e)" "^(66|78) .*$file"
 	done
 done
 rm -rf b/$file && ln -s nowhere b/$file
-run timeout 5 "$SMTP361" user -d b add zack --password-file pw
+run timeout 30 "$SMTP361" user -d b add zack --password-file pw
 ok "a dangling symlink as the file is not followed: nothing is made there" test ! -e b/nowhere
 if [ -d "$VECTORS/json" ]; then
 	# every text that RFC 8259 forbids; what it allows is no file of accounts for the most part

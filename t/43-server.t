@@ -339,7 +339,7 @@ if [ -z "$SANITIZED" ] && command -v strace >/dev/null && strace -o /dev/null tr
 		HIT=no
 		hit() { grep -Eq 'INJECTED|killed by SIGKILL' strace.out; }
 		# a death is written down a moment after the client has seen it
-		if hit || { [ $RC != 0 ] && wait_for 2 hit; }; then
+		if hit || { [ $RC != 0 ] && wait_for 10 hit; }; then
 			HIT=yes
 		fi
 		kill "$tracer" 2>/dev/null

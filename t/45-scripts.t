@@ -78,7 +78,7 @@ for what in folder FIFO large; do
 	FIFO) mkfifo xdg/smtp361/config.json ;;
 	large) head -c 1000000 /dev/zero | tr '\0' ' ' >xdg/smtp361/config.json ;;
 	esac
-	run env XDG_CONFIG_HOME="$PWD/xdg" timeout 5 "$SMTP361" inbox
+	run env XDG_CONFIG_HOME="$PWD/xdg" timeout 30 "$SMTP361" inbox
 	like "a $what as the configuration: 78, or 66, at once and named" "$RC $(cat e)" \
 		'^(78|66) .*config\.json'
 done

@@ -37,7 +37,7 @@ at() {
 	mkdir -p "$HOMES/$1"
 	who=$1
 	shift
-	HOME=$HOMES/$who timeout 30 "$SMTP361" "$@"
+	HOME=$HOMES/$who timeout 120 "$SMTP361" "$@"
 }
 # joins HOME LINE [OPTION...]: the invitation through stdin
 joins() {
@@ -95,7 +95,7 @@ for have in x25519 rsa both none; do
 	for only in '' --enhanced; do
 		case $have$only in
 		none* | rsa--enhanced)
-			run timeout 5 "$SMTP361" serve -d kinds -l 127.0.0.1:0 $only
+			run timeout 30 "$SMTP361" serve -d kinds -l 127.0.0.1:0 $only
 			like "serve $only with $have of its keys: 66, and how to make them" "$(said)" \
 				'^66 .*private\.pem.*hint: smtp361 keygen'
 			continue
@@ -481,7 +481,7 @@ cat >half.py <<'END'
 import sys
 from enhanced_peer import Client
 port, user, keys, size = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
-with Client("127.0.0.1", port, user, keys, timeout=20).connect() as c:
+with Client("127.0.0.1", port, user, keys, timeout=120).connect() as c:
     assert c.log_in()["type"] == "welcome"
     mail, content = c.send_mail(["bob"], "Half", b"x" * size)
     c.send_object(mail, content[:size // 2])
@@ -599,12 +599,12 @@ ok "... whose mail is still there" test "$(at alice inbox | wc -l)" -ge 2
 smtp361 keygen -d "$HOMES" --only x25519 --force spare >/dev/null 2>&1
 waiter alice
 user key alice "$HOMES/spare_x25519_public.pem" >/dev/null
-ok "a session with a key that was replaced ends" wait_for 2 test -s alice.rc
+ok "a session with a key that was replaced ends" wait_for 10 test -s alice.rc
 is "... with 77" "$(cat alice.rc)" 77
 user key alice "$c/alice_x25519_public.pem" >/dev/null
 waiter alice
 user del alice
-ok "a session of an account that was removed ends" wait_for 2 test -s alice.rc
+ok "a session of an account that was removed ends" wait_for 10 test -s alice.rc
 is "... with 77" "$(cat alice.rc)" 77
 L=$(invite alice)
 joins alice "$L" >/dev/null 2>&1
@@ -615,7 +615,7 @@ PIDS="$PIDS $!"
 wait_for 10 test -e mode.ready
 user mode client3 enhanced
 : >mode.go
-ok "a classic session ends when its account becomes enhanced" wait_for 2 grep -q closed classic.out
+ok "a classic session ends when its account becomes enhanced" wait_for 10 grep -q closed classic.out
 waiter carol
 user mode client3 both
 L=$(invite judy)
@@ -788,7 +788,7 @@ if [ -n "$TRACE" ]; then
 			rc=0
 			HOME=$HOMES/kim timeout 30 "$SMTP361" join <line >/dev/null 2>e || rc=$?
 			killed() { grep -q 'killed by SIGKILL' trace; }
-			[ "$rc" = 0 ] || wait_for 2 killed # it is written down a moment after the client has seen it
+			[ "$rc" = 0 ] || wait_for 10 killed # it is written down a moment after the client has seen it
 			kill "$tracer" 2>/dev/null
 			wait "$tracer" 2>/dev/null
 			killed || break

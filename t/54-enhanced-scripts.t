@@ -255,7 +255,7 @@ if [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null && is_root; then
 				run 1 send --to "$to" --id "$mine" --title "K$copies $call $k" hello.txt
 				first=$RC
 				killed() { grep -q 'killed by SIGKILL' strace.out; }
-				[ "$first" = 0 ] || wait_for 1 killed
+				[ "$first" = 0 ] || wait_for 10 killed
 				kill "$tracer" 2>/dev/null
 				wait "$tracer" 2>/dev/null
 				killed || break

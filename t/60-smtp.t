@@ -78,7 +78,7 @@ like "a message is told by its size" "$(grep ' C: ' err)" ' C: \(a message of [0
 is "no password is in the log, in no form" \
 	"$(grep -c "$(printf 'password1' | base64)\|password1\|$(printf '\0client1\0password1' | base64)" err)" 0
 is "nor what AUTH carried" "$(grep ' C: AUTH' err | grep -v ' C: AUTH [A-Z0-9*-]*$' | grep -c .)" 0
-like "the end of a session names its wire and user" "$(grep ' end ' err)" 'wire=smtps user=client3 sent=1'
+ok "the end of a session names its wire and user" wait_for 10 grep -q ' end .*wire=smtps user=client3 sent=1' err
 
 # --- a certificate is renewed while it runs ---
 

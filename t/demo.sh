@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 program=${SMTP361:-$PWD/smtp361}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/smtp361-demo.XXXXXX")
 server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || :; rm -rf "$dir"' EXIT
+trap '[ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null || :; rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 cd "$dir"
 HOME=$dir
