@@ -104,6 +104,13 @@ is "no control byte is printed" "$(tr -d '\n' <heard | tr -d '[:print:]' | wc -c
 # --- the capture ---
 
 if command -v tshark >/dev/null 2>&1; then
+	# A port that the kernel gave may be some protocol's own (48898 is AMS), and what looks random
+	# may look like one: only what is in these captures is dissected.
+	mkdir wireshark
+	tshark -G protocols 2>>tshark.err | cut -f 3 | grep -vxE 'frame|raw|ip|tcp|smtp|imf|data|data-text-lines' \
+		>wireshark/disabled_protos
+	WIRESHARK_CONFIG_DIR=$PWD/wireshark
+	export WIRESHARK_CONFIG_DIR
 	stream() { # FILE NUMBER: what both sides said, as hex
 		tshark -n -q -r "$1" -z "follow,tcp,raw,$2" 2>>tshark.err | grep -E '^	?[0-9a-f]+$'
 	}
