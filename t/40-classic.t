@@ -196,8 +196,8 @@ if command -v tmux >/dev/null; then
 		tmux send-keys -t t -l -- "$2"
 		tmux send-keys -t t Enter
 	}
+	trap 'tmux kill-server 2>/dev/null; cleanup' EXIT
 	tmux -f /dev/null new-session -d -s t -x 100 -y 60 "$SMTP361 client; sleep 600" || diag "tmux does not start"
-	PIDS="$PIDS $(tmux display-message -p '#{pid}')"
 	type_at 'Enter the server IP or name:' "$address"
 	type_at 'Enter your username:' client1
 	type_at 'Enter your password:' password1

@@ -317,7 +317,7 @@ Welcome to CMPT 361 class.'
 done
 start_peer 1 --key-bits 128
 ok "a key of 128 bits is none in the dialect spec" must_fail 76 as client1 inbox --dialect spec
-kill "$PEER_PID" 2>/dev/null
+ours "$PEER_PID" && kill "$PEER_PID"
 wait "$PEER_PID" 2>/dev/null
 
 for how in '--size plain' '--size cipher' '--joined' '--gap 0.1' '--joined --size cipher'; do

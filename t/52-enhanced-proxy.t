@@ -20,7 +20,7 @@ through() {
 	THROUGH=$(sed -n 's/^Listening on //p' proxy.got)
 }
 no_more() {
-	kill "$PROXY" 2>/dev/null
+	ours "$PROXY" && kill "$PROXY"
 	wait "$PROXY" 2>/dev/null
 	:
 }
