@@ -485,7 +485,6 @@ epoch() { od -An -tx1 -j 8 -N 8 "$1"; }
 start_server || exit 1
 # freeze FILE: a message that a session has stored and acknowledged, while the server, which would have
 # its text file made, stands still
-one_child() { [ "$(children | wc -l)" = 1 ]; }
 freeze() {
 	mkfifo lines
 	"$SMTP361" send --enhanced -u client1 -k . --batch <lines >answers &
@@ -493,7 +492,7 @@ freeze() {
 	exec 9>lines
 	echo '{"to": ["client2", "client3"], "title": "settled", "file": "plain"}' >&9
 	# and nobody settles any more: the session is its only child
-	wait_for 20 grep -q settled answers && wait_settled && wait_for 20 one_child || return 1
+	wait_for 20 grep -q settled answers && wait_settled && wait_for 20 children_are 1 || return 1
 	kill -STOP "$SERVER_PID"
 	printf '{"to": ["client2", "client3"], "title": "unsettled", "file": "%s"}\n' "$1" >&9
 	exec 9>&-

@@ -27,8 +27,6 @@ start() { # what an earlier server wrote is no sign of this one
 	start_server "$@"
 }
 works() { as client1 inbox >/dev/null; }
-childless() { [ -z "$(children)" ]; }
-sessions_are() { [ "$(children | wc -l)" = "$1" ]; }
 empty_spool() { [ -z "$(spooled)" ]; }
 # under COMMAND...: the next start runs the program under this command
 under() {
@@ -81,7 +79,7 @@ for who in client1 client5; do
 done
 ok "nothing is left in the spool" empty_spool
 raw knock 200
-ok "no child and no zombie is left after 200 connections" wait_for 10 childless
+ok "no child and no zombie is left after 200 connections" wait_for 10 children_are 0
 ok "and the server works" works
 
 # --- stopping ---
@@ -94,7 +92,7 @@ idle=$ASIDE
 aside middle --user client2 --password-file pw2 key say:1 get \
 	'enc:From: client2\nTo: client1;client3\nTitle: Half\nContent Length: 100\nContent:\n1234567890' wait
 middle=$ASIDE
-wait_for 5 sessions_are 4
+wait_for 5 children_are 4
 began=$(date +%s)
 ok "SIGTERM with sessions at the login, at the menu and in a message: a clean stop, exit 0" stop_server
 ok "and a quick one" test $(($(date +%s) - began)) -le 5
@@ -154,7 +152,7 @@ for i in 1 2 3; do
 	aside "in$i" --user "client$i" --password-file "pw$i" key wait
 	eval "in$i=\$ASIDE"
 done
-wait_for 5 sessions_are 3
+wait_for 5 children_are 3
 ok "a session over --max-sessions is turned away: 75" must_fail 75 as client1 inbox
 like "the log says so" "$(cat err)" ' refused .*too many sessions'
 let_go "$in1"
@@ -168,7 +166,7 @@ for i in 1 2; do
 	aside "in$i" --user "client$i" --password-file "pw$i" key wait
 	eval "in$i=\$ASIDE"
 done
-wait_for 5 sessions_are 2
+wait_for 5 children_are 2
 ok "a session over --max-per-address is turned away: 75" must_fail 75 as client1 inbox
 is "another address is not" "$(raw --source 127.0.0.2 --user client1 --password-file pw1 key say:4 eof)" closed
 let_go "$in1"
@@ -178,7 +176,7 @@ stop_server
 
 start --max-sessions 20 --max-per-address 10
 aside silent hold 40
-wait_for 5 sessions_are 10
+wait_for 5 children_are 10
 ok "who is silent does not keep others out: the oldest makes room for a login" works
 like "the log says so" "$(cat err)" ' shed child='
 aside in1 --user client1 --password-file pw1 key wait
@@ -192,35 +190,35 @@ stop_server
 
 # --- deadlines ---
 
-start --login-time 1 --idle-time 1 --mail-time 1
-near_one() { awk -v t="$1" 'BEGIN { exit !(t >= 0.8 && t <= 3) }'; }
+start --login-time 2 --idle-time 2 --mail-time 2
+near_two() { awk -v t="$1" 'BEGIN { exit !(t >= 1.8 && t <= 10) }'; }
 aside drips drip 20
 if [ -z "$SANITIZED" ]; then
 	began=$(date +%s%N)
 	ok "beside 20 that drip a byte at a time a login works" works
-	ok "in less than a second" test $((($(date +%s%N) - began) / 1000000)) -lt 1000
+	ok "without waiting for them" test $((($(date +%s%N) - began) / 1000000)) -lt 1800
 fi
 drips_end() { [ "$(grep -c '^[0-9]' drips.got)" = 20 ]; }
 ok "each drip is cut off" wait_for 10 drips_end
 slowest=$(grep '^[0-9]' drips.got | sort -n | tail -n 1)
-ok "at the deadline, whatever it sent ($slowest s)" near_one "$slowest"
+ok "at the deadline, whatever it sent ($slowest s)" near_two "$slowest"
 took=$(session client1 eof took)
 is "a session that is idle at the menu is closed" "${took%%
 *}" closed
-ok "at its deadline" near_one "$(printf '%s\n' "$took" | tail -n 1)"
+ok "at its deadline" near_two "$(printf '%s\n' "$took" | tail -n 1)"
 took=$(session client1 say:1 get 'enc:From: client1\nTo' eof took)
 is "a session that stops in mid-message is closed" "$(printf '%s\n' "$took" | sed -n 2p)" closed
-ok "at the deadline of an e-mail" near_one "$(printf '%s\n' "$took" | tail -n 1)"
+ok "at the deadline of an e-mail" near_two "$(printf '%s\n' "$took" | tail -n 1)"
 took=$(session client1 say:2 get eof took)
 is "a session that never says OK is closed" "$(printf '%s\n' "$took" | sed -n 2p)" closed
-ok "none of it is left" wait_for 5 childless
+ok "none of it is left" wait_for 5 children_are 0
 stop_server
 
 # --- kill -9 of a session ---
 
 start
 aside idle --user client1 --password-file pw1 key wait
-child=$(cat /proc/[0-9]*/stat 2>/dev/null | awk -v p="$SERVER_PID" '{ pid = $1; sub(/.*\) /, ""); if ($2 == p) print pid }')
+child=$(children)
 # $child is the server's: of one session of this script
 kill -9 "$child"
 ok "a session killed is logged" wait_for 5 grep -q " killed child=$child signal=9" err
@@ -271,7 +269,7 @@ if is_root && command -v setpriv >/dev/null && command -v prlimit >/dev/null; th
 	start
 	SMTP361=$PROGRAM
 	aside two hold 2
-	wait_for 5 sessions_are 2
+	wait_for 5 children_are 2
 	ok "a connection that no process can be had for is closed: 75" must_fail 75 as client1 inbox
 	like "the log says so" "$(cat err)" ' refused .*Resource temporarily unavailable'
 	let_go "$ASIDE"
@@ -290,7 +288,7 @@ fi
 if is_root && command -v prlimit >/dev/null; then
 	start
 	works
-	wait_for 5 childless
+	wait_for 5 children_are 0
 	cpu() { sed 's/.*) //' "/proc/$SERVER_PID/stat" | awk '{ print $12 + $13 }'; }
 	# the next free number is beyond the limit, so the next accept fails
 	limit=$(ls "/proc/$SERVER_PID/fd" | sort -n | awk 'BEGIN { n = 0 } $1 == n { n++ } END { print n }')
@@ -316,13 +314,13 @@ if [ -z "$SANITIZED" ] && command -v strace >/dev/null && strace -o /dev/null tr
 	# recover: what a death left is put in order behind the next one
 	recover() {
 		aside victim hold 1
-		wait_for 5 sessions_are 1
-		child=$(cat /proc/[0-9]*/stat 2>/dev/null | awk -v p="$SERVER_PID" '{ pid = $1; sub(/.*\) /, ""); if ($2 == p) print pid }')
+		wait_for 5 children_are 1
+		child=$(children)
 		for pid in $child; do
 			kill -9 "$pid"
 		done
 		let_go "$ASIDE"
-		wait_for 5 childless
+		wait_for 5 children_are 0
 	}
 	# a small message goes into the journal alone, a large one into the spool, too
 	head -c 100000 /dev/zero | tr '\0' x >large.txt
@@ -467,7 +465,7 @@ if [ -z "$SANITIZED" ] && command -v valgrind >/dev/null; then
 	ok "is clean" clean inbox
 	ok "a rejected message under valgrind" must_fail 65 vu send -t client99 --title T hello.txt
 	ok "is clean" clean send
-	wait_for 20 childless
+	wait_for 20 children_are 0
 	ok "the server stops" stop_server
 	ok "serve and its sessions are clean" clean serve
 	echo secret >pw9

@@ -640,7 +640,8 @@ if [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null && is_root; then
 	waiter_pid=$!
 	PIDS="$PIDS $waiter_pid"
 	wait_for 10 waiting
-	session_pid=$(children | tail -n 1)
+	wait_for 10 children_are 1 # the session before may not be gone yet
+	session_pid=$(children)
 	# on a busy machine what came before may end only now: so up to three looks, and one without a call
 	for look in 1 2 3; do
 		pids=''
@@ -699,10 +700,9 @@ printf 'password4\nzebra\n' >>secrets
 fpr() { openssl pkey -pubin -in "$1" -outform DER | openssl dgst -sha256 -binary | base64 | sed 's/^/SHA256:/; s/=*$//'; }
 own=$(fpr client4_x25519_public.pem) server=$(fpr server_x25519_public.pem)
 # verbose APPLET...: as client4 with -v; its words in e, the server's about this session in log
-childless() { [ -z "$(children)" ]; }
 verbose() {
 	: >seen
-	wait_for 10 childless # the session before has said its last word
+	wait_for 10 children_are 0 # the session before has said its last word
 	lines=$(wc -l <err)
 	RC=0
 	timeout 60 "$SMTP361" "$@" -v -u client4 -k . --password-file pw4 >o 2>e </dev/null || RC=$?

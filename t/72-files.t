@@ -33,7 +33,7 @@ serve_again() {
 }
 # ended: how many bytes came in the last session of the log
 ended() { # when nothing goes on any more
-	wait_for 10 childless
+	wait_for 10 children_are 0
 	sed -n 's/.* end .* in=\([0-9]*\) .*/\1/p' err | tail -n 1
 }
 serve || exit 1
@@ -102,8 +102,7 @@ run 1 put missing
 is "put of no file is 66" "$RC" 66
 run 1 put tree
 like "put of a folder is refused, and says so" "$(said)" '^65 .*folder'
-childless() { [ -z "$(children)" ]; }
-wait_for 10 childless # the session before is told
+wait_for 10 children_are 0 # the session before is told
 before=$(grep -c ' end ' err)
 tab=$(printf '\t')
 for name in ../x /etc/passwd a/b/c .hidden . .. "a${tab}b" client2/../x client2/.x CLIENT2/x /x client2/ ''; do
@@ -343,7 +342,7 @@ if is_root && mount -t tmpfs -o size=8m smtp361-t small 2>/dev/null; then
 	ROOM=$SITE/.shelf
 	run 1 put f20000000
 	like "put onto a full disk is 75, and says that it is the server's" "$(said)" '^75 .*the server says: .*space'
-	wait_for 10 childless
+	wait_for 10 children_are 0
 	is "... which is free again" "$(find "$SITE/.shelf" -type f)" ""
 	ok "... so that others have room" u 2 put two
 	wait_for 10 umount "$SITE/.shelf" && ROOM=

@@ -183,8 +183,14 @@ wait_for() {
 	done
 }
 
-# children: the processes that the server has begun and not yet reaped
-children() { awk -v p="$SERVER_PID" '{ pid = $1; sub(/.*\) /, ""); if ($2 == p) print pid }' /proc/[0-9]*/stat 2>/dev/null; }
+# children: the processes that the server has begun and not yet reaped. Not awk opens the files: where one
+# is gone in between it reads none of the rest.
+children() {
+	cat /proc/[0-9]*/stat 2>/dev/null |
+		awk -v p="$SERVER_PID" '{ pid = $1; sub(/.*\) /, ""); if ($2 == p) print pid }'
+}
+# children_are N: so many are there
+children_are() { [ "$(children | wc -l)" = "$1" ]; }
 
 # start_server [OPTIONS]: in the current folder, at $LISTEN, or on a free port of loopback. Logs: out, err.
 start_server() {
