@@ -142,7 +142,7 @@ serve() { # CERT KEY
 	"$PEER" serve "$1" "$2" >served 2>served.err &
 	SERVED=$!
 	PIDS="$PIDS $SERVED"
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		PORT=$(sed -n 1p served)
 		[ -z "$PORT" ] || return 0
 		kill -0 "$SERVED" 2>/dev/null || return 1
@@ -356,7 +356,7 @@ s_server() { # CERT KEY OPTION...
 	openssl s_server -accept 127.0.0.1:0 -cert "$cert" -key "$key" -rev "$@" >server 2>&1 </dev/null &
 	SERVED=$!
 	PIDS="$PIDS $SERVED"
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		PORT=$(sed -n 's/^ACCEPT 127\.0\.0\.1:\([0-9]*\)$/\1/p' server)
 		[ -z "$PORT" ] || return 0
 		sleep 0.05

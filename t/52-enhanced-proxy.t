@@ -47,7 +47,7 @@ stop_server
 
 # --- attackers, and every message of whole sessions: what waits is ended soon by the limits ---
 
-start_server --login-time 2 --idle-time 2 --mail-time 2 || exit 1
+start_server --login-time 4 --idle-time 4 --mail-time 4 || exit 1
 
 judged "every attacker had their turn" /usr/bin/python3 -B "$ROOT/t/peer/impostors.py" "127.0.0.1:$PORT"
 judged "every message was tried in every way" /usr/bin/python3 -B "$ROOT/t/peer/proxy_cases.py" "127.0.0.1:$PORT" "$SERVER_PID"

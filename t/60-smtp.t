@@ -166,7 +166,7 @@ smtp361 user smtp client1 --cram-md5 --scram --password-file pw1 2>/dev/null || 
 start_smtp || exit 1
 door guessing "$SMTP_DOOR"
 stop_server
-start_smtp --login-time 1 || exit 1
+start_smtp --login-time 3 || exit 1
 like "who is silent within a login is told that it took too long" "$(/usr/bin/python3 -B - "$ROOT" "$SMTP_DOOR" <<'END'
 import sys
 sys.path.insert(0, sys.argv[1] + "/t/peer")

@@ -186,6 +186,7 @@ import fcntl, os, pty, re, struct, subprocess, sys, termios, time
 ours, theirs = pty.openpty()
 fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 60, 0, 0))
 run = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=theirs)
+run.stdout.read(1)
 time.sleep(1.5)
 run.stdout.read()
 run.wait()

@@ -6,10 +6,10 @@
 members 4 # alice, bob, carol and eve
 start_server || exit 1
 
-# newest N: the file of clientN's newest message
+# newest N: the file of clientN's newest message; what was settled together may have one time of writing
 newest() {
 	wait_settled
-	ls -t "client$1"/*.txt | head -n 1
+	grep -H -m 1 '^Time and Date: ' "client$1"/*.txt | sed 's/:Time and Date: /	/' | sort -t '	' -k 2 | tail -n 1 | cut -f 1
 }
 field() { # NAME...: a field of the JSON object in o
 	/usr/bin/python3 -c '

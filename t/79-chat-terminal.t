@@ -350,7 +350,8 @@ key q Enter
 sees "(asks)" q "Passphrase of the history with client1: "
 type q mistyped
 key q Enter
-sees "(it is the wrong one)" q "Your choice: "
+asked_again() { [ "$(screen q | grep -c 'Your choice: ')" -ge 2 ]; }
+ok "(it is the wrong one)" wait_for 20 asked_again
 u 3 --delete-history client2 >/dev/null 2>&1
 type q 1
 key q Enter

@@ -158,13 +158,13 @@ def drips(server):
     took = time.monotonic() - started
     diag(f"a login beside {DRIPS} drips: {1000 * took:.0f} ms")
     check(f"T19: {DRIPS} sessions drip their handshake", bool(crowd))
-    check("T19: a login beside them works within seconds", took < 5)
-    wait_until(lambda: len(ends) == DRIPS, 20)
+    check("T19: a login beside them works within seconds", took < 15)
+    wait_until(lambda: len(ends) == DRIPS, 40)
     stop.set()
     thread.join()
     diag(f"they end after {min(ends.values()):.1f} to {max(ends.values()):.1f} s")
     check("T19: each of them is cut off at --login-time",
-          len(ends) == DRIPS and all(2 < end < 12 for end in ends.values()))
+          len(ends) == DRIPS and all(2 < end < 25 for end in ends.values()))
     for sock in socks:
         sock.close()
 

@@ -68,7 +68,7 @@ def lengths(server):
                                                     fin=False))] if fault])
     check("5: a length of 65535, 10 bytes and the end are closed, unanswered",
           server.say(OPENING + b"\xff\xff" + bytes(10)) == b"")
-    heard = server.say(OPENING + b"\xff\xff" + bytes(10), fin=False, timeout=4)
+    heard = server.say(OPENING + b"\xff\xff" + bytes(10), fin=False, timeout=15)
     check("5: without the end, too: the length alone tells", heard == b"")
 
 
@@ -320,7 +320,7 @@ def guesses(server):
 
     times = [tries("guess")[1] for _ in range(6)]
     diag("guesses: " + ", ".join(f"{1000 * one:.0f}" for one in times) + " ms")
-    check("T11: guessing a password becomes slow", times[-1] > 2 * times[0])
+    check("T11: guessing a password becomes slow", times[-1] > 2 * min(times))
     kind, took = tries("right")
     check("T11: the right one works, and does not wait", kind == "welcome" and took < times[-1])
 
