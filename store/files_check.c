@@ -61,22 +61,13 @@ static bool read_id(const struct folder *fo, const char *name, uint8_t id[static
 	return has;
 }
 
-static void key_of(const struct index_record *r, uint8_t key[static ENTRY_KEY])
-{
-	struct mailbox_meta meta = {0};
-
-	memcpy(meta.id, r->id, sizeof meta.id);
-	memcpy(meta.source, r->source, r->source_n);
-	entry_key(&meta, key);
-}
-
 /* Does the journal have the message of this record, or that it was removed? */
 static bool is_journaled(const struct folder *fo, const struct index_record *r)
 {
 	struct pending_message *m;
 	uint8_t key[ENTRY_KEY];
 
-	key_of(r, key);
+	pending_key(r, key);
 	m = pending_find(&fo->pending, key);
 	if (m != NULL) {
 		m->seen = true;

@@ -169,6 +169,15 @@ struct pending_message *pending_find(const struct pending *p, const uint8_t key[
 			 : bsearch(key, p->messages, p->n, sizeof *p->messages, entry_by_key);
 }
 
+void pending_key(const struct index_record *r, uint8_t key[static ENTRY_KEY])
+{
+	struct mailbox_meta meta = {0};
+
+	memcpy(meta.id, r->id, sizeof meta.id);
+	memcpy(meta.source, r->source, r->source_n);
+	entry_key(&meta, key);
+}
+
 void pending_record(
 	const struct pending *p, const struct pending_message *m, struct index_record *r)
 {

@@ -48,6 +48,8 @@ struct pending_message *pending_by_id(
 	const struct pending *p, const uint8_t id[static MAILBOX_ID_BYTES], uint64_t inode);
 /* The message that a file without an id must be, by its time, source and title; or NULL. */
 struct pending_message *pending_guess(const struct pending *p, const struct mailbox_meta *meta);
+/* The key of the message that a record of the index tells of. */
+void pending_key(const struct index_record *r, uint8_t key[static ENTRY_KEY]);
 /* The index record of one; its text stands in p. */
 void pending_record(
 	const struct pending *p, const struct pending_message *m, struct index_record *r);

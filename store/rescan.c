@@ -8,22 +8,16 @@
 #include "arrival.h"
 #include "entry.h"
 #include "files.h"
+#include "indexed.h"
 #include "pending.h"
-
-struct known {
-	struct index_record r;
-	size_t name; /* where it stands in rs->names */
-};
 
 struct rescan {
 	struct box *b;
 	const struct box_scan *scan;
-	struct pending pending; /* what the journal has for this mailbox */
-	struct buf old;         /* the index as it was */
-	struct buf names;
-	struct known *known; /* its records that are files, by name; point into old */
-	size_t known_n, known_cap;
-	struct buf fresh, places; /* the records to be, for arrival_sort */
+	struct pending pending;       /* what the journal has for this mailbox */
+	struct buf old;               /* the index as it was */
+	struct indexed_files indexed; /* its records that are files; point into old */
+	struct buf fresh, places;     /* the records to be, for arrival_sort */
 	uint64_t nowhere; /* in its place for what was not listed: ahead of all, or behind */
 	bool whole;       /* the index as it was told of everything that was listed */
 	enum arrival arrival;
@@ -39,47 +33,6 @@ static int no_memory(struct err *e)
 	return err_set(e, EX_TEMPFAIL, "out of memory");
 }
 
-static const char *name_of(const struct rescan *rs, const struct known *k)
-{
-	return (const char *)rs->names.p + k->name;
-}
-
-static int by_name(const void *a, const void *b, void *arg)
-{
-	return strcmp(name_of(arg, a), name_of(arg, b));
-}
-
-static int add_known(struct rescan *rs, const struct index_record *r, struct err *e)
-{
-	struct known k = {.r = *r, .name = rs->names.n};
-	char name[NAME_MAX + 1];
-
-	if (rs->known_n == rs->known_cap) {
-		size_t cap = rs->known_cap == 0 ? 64 : 2 * rs->known_cap;
-		void *p = reallocarray(rs->known, cap, sizeof *rs->known);
-		if (p == NULL) {
-			return no_memory(e);
-		}
-		rs->known = p;
-		rs->known_cap = cap;
-	}
-	index_name(r, name);
-	if (buf_append(&rs->names, name, strlen(name) + 1) != 0) {
-		return no_memory(e);
-	}
-	rs->known[rs->known_n++] = k;
-	return 0;
-}
-
-static void key_of(const struct index_record *r, uint8_t key[static ENTRY_KEY])
-{
-	struct mailbox_meta meta = {0};
-
-	memcpy(meta.id, r->id, sizeof meta.id);
-	memcpy(meta.source, r->source, r->source_n);
-	entry_key(&meta, key);
-}
-
 static struct pending_message *find_pending(const struct rescan *rs, const struct index_record *r)
 {
 	uint8_t key[ENTRY_KEY];
@@ -87,7 +40,7 @@ static struct pending_message *find_pending(const struct rescan *rs, const struc
 	if (rs->pending.n == 0) {
 		return NULL;
 	}
-	key_of(r, key);
+	pending_key(r, key);
 	return pending_find(&rs->pending, key);
 }
 
@@ -127,7 +80,7 @@ static void know_inode(const struct rescan *rs, const struct index_record *r)
 	}
 }
 
-static int load_known(struct rescan *rs, struct err *e)
+static int load_indexed(struct rescan *rs, struct err *e)
 {
 	struct pending_message *m;
 	struct index_record r;
@@ -145,8 +98,8 @@ static int load_known(struct rescan *rs, struct err *e)
 	bool sound = rc == 0;
 	/* what stands behind damage is found in the folder, or in the journal */
 	while ((rc = index_next(&rs->old, &at, &r)) > 0) {
-		if (r.state == INDEX_LIVE && add_known(rs, &r, e) != 0) {
-			return -1;
+		if (r.state == INDEX_LIVE && indexed_add(&rs->indexed, &r) != 0) {
+			return no_memory(e);
 		}
 		know_inode(rs, &r);
 		m = r.state == INDEX_JOURNAL ? find_pending(rs, &r) : NULL;
@@ -156,26 +109,8 @@ static int load_known(struct rescan *rs, struct err *e)
 	}
 	rs->whole = rc == 0 && sound && !head.dirty;
 	rs->arrival = sound ? ARRIVAL_KNOWN : rc == 0 ? ARRIVAL_SINCE : ARRIVAL_UNKNOWN;
-	if (rs->known_n > 0) {
-		qsort_r(rs->known, rs->known_n, sizeof *rs->known, by_name, rs);
-	}
+	indexed_sort(&rs->indexed);
 	return 0;
-}
-
-static const struct known *find_known(const struct rescan *rs, const char *name)
-{
-	size_t from = 0, to = rs->known_n;
-
-	while (from < to) {
-		size_t middle = from + (to - from) / 2;
-		int d = strcmp(name_of(rs, &rs->known[middle]), name);
-		if (d == 0) {
-			return &rs->known[middle];
-		}
-		from = d < 0 ? middle + 1 : from;
-		to = d < 0 ? to : middle;
-	}
-	return NULL;
 }
 
 static int take_record(struct rescan *rs, const struct index_record *r, struct err *e)
@@ -184,6 +119,12 @@ static int take_record(struct rescan *rs, const struct index_record *r, struct e
 			       buf_append(&rs->places, &r->offset, sizeof r->offset) == 0
 		       ? 0
 		       : no_memory(e);
+}
+
+/* Its descriptor, or -1 with errno. */
+static int open_message(const struct rescan *rs, const char *name, int mode)
+{
+	return openat(rs->b->dir, name, mode | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 
 /* After a crash the file of a message that the journal holds may be short, or what was never
@@ -201,8 +142,7 @@ static int repair(struct rescan *rs, const struct pending_message *m, const char
 		rc = 1; /* a spooled one was synced before it was linked anywhere */
 	}
 	if (rc == 0) {
-		fd = openat(rs->b->dir, name,
-			O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+		fd = open_message(rs, name, O_WRONLY);
 		if (fd < 0 || file_write_at(fd, entry.message, entry.meta.bytes, 0) != 0 ||
 			ftruncate(fd, (off_t)entry.meta.bytes) != 0 || fstat(fd, st) != 0) {
 			rc = err_sys(e, EX_TEMPFAIL, "cannot write a message again");
@@ -218,8 +158,7 @@ static int repair(struct rescan *rs, const struct pending_message *m, const char
 /* It takes the place of what is in the journal, which may go then. */
 static int sync_file(const struct rescan *rs, const char *name, struct err *e)
 {
-	int fd =
-		openat(rs->b->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	int fd = open_message(rs, name, O_RDONLY);
 	int rc = fd < 0 ? err_sys(e, EX_TEMPFAIL, "cannot open a message")
 			: file_sync(fd, "a message", e);
 
@@ -231,7 +170,7 @@ static int sync_file(const struct rescan *rs, const char *name, struct err *e)
 
 /* The folder has this message of the journal. */
 static int take_pending(struct rescan *rs, struct pending_message *m, const char *name,
-	const struct known *known, struct stat *st, struct err *e)
+	const struct index_record *known, struct stat *st, struct err *e)
 {
 	struct index_record r;
 
@@ -243,7 +182,7 @@ static int take_pending(struct rescan *rs, struct pending_message *m, const char
 	}
 	m->inode = st->st_ino;
 	if (rs->scan->unkept) { /* it is read from the journal */
-		m->place = known != NULL ? known->r.offset : m->place;
+		m->place = known != NULL ? known->offset : m->place;
 		return 0;
 	}
 	if (is_crashed(rs) && repair(rs, m, name, st, e) != 0) {
@@ -255,8 +194,8 @@ static int take_pending(struct rescan *rs, struct pending_message *m, const char
 	r.file = box_file(st);
 	r.name = name;
 	r.name_n = strlen(name);
-	if (known != NULL && find_pending(rs, &known->r) == m) {
-		r.offset = known->r.offset;
+	if (known != NULL && find_pending(rs, known) == m) {
+		r.offset = known->offset;
 	}
 	return take_record(rs, &r, e);
 }
@@ -298,7 +237,7 @@ static int remove_file(struct rescan *rs, const char *name, struct err *e)
 }
 
 /* A file that is not known: what it says of itself. */
-static int take_unknown(struct rescan *rs, const char *name, const struct known *known,
+static int take_unknown(struct rescan *rs, const char *name, const struct index_record *known,
 	struct stat *st, struct err *e)
 {
 	struct mailbox_meta meta;
@@ -311,7 +250,7 @@ static int take_unknown(struct rescan *rs, const char *name, const struct known 
 		return rc;
 	}
 	if (!has_id && meta.damaged && known != NULL && is_crashed(rs)) {
-		key_of(&known->r, key); /* what it was */
+		pending_key(known, key); /* what it was */
 		m = pending_find(&rs->pending, key);
 	} else {
 		entry_key(&meta, key);
@@ -354,7 +293,7 @@ static int take_unknown(struct rescan *rs, const char *name, const struct known 
 
 static int take_file(struct rescan *rs, const char *name, struct err *e)
 {
-	const struct known *k;
+	const struct index_record *k;
 	struct pending_message *m;
 	uint8_t key[ENTRY_KEY];
 	struct stat st;
@@ -367,21 +306,21 @@ static int take_file(struct rescan *rs, const char *name, struct err *e)
 	if (!S_ISREG(st.st_mode)) {
 		return 0; /* a symlink, FIFO, folder: skipped */
 	}
-	k = find_known(rs, name);
-	if (k != NULL && rs->pending.n == 0 && rs->pending.removed_n == 0 && !k->r.damaged &&
-		box_same_file(&k->r.file, &st)) {
-		return take_record(rs, &k->r, e); /* the journal has nothing to say of it */
+	k = indexed_find(&rs->indexed, name);
+	if (k != NULL && rs->pending.n == 0 && rs->pending.removed_n == 0 && !k->damaged &&
+		box_same_file(&k->file, &st)) {
+		return take_record(rs, k, e); /* the journal has nothing to say of it */
 	}
 	if (k != NULL) {
-		key_of(&k->r, key);
+		pending_key(k, key);
 	}
-	if (k == NULL || k->r.damaged || !box_same_file(&k->r.file, &st) ||
+	if (k == NULL || k->damaged || !box_same_file(&k->file, &st) ||
 		pending_has_removed(&rs->pending, key)) {
 		return take_unknown(rs, name, k, &st, e);
 	}
 	m = pending_find(&rs->pending, key);
 	return m != NULL && !is_copy(m, &st) ? take_pending(rs, m, name, k, &st, e)
-					     : take_record(rs, &k->r, e);
+					     : take_record(rs, k, e);
 }
 
 static int take_folder(struct rescan *rs, struct err *e)
@@ -471,8 +410,8 @@ int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, st
 	} else {
 		box_folder_time(b, &head);
 	}
-	if (pending_load(&rs->pending, scan->journal, b->user, e) == 0 && load_known(rs, e) == 0 &&
-		take_folder(rs, e) == 0 && take_journal(rs, e) == 0 &&
+	if (pending_load(&rs->pending, scan->journal, b->user, e) == 0 &&
+		load_indexed(rs, e) == 0 && take_folder(rs, e) == 0 && take_journal(rs, e) == 0 &&
 		(!rs->must_sync || file_sync(b->dir, b->user, e) == 0)) {
 		rc = arrival_sort(&rs->fresh, &rs->places, rs->arrival, image, &head, e);
 	}
@@ -484,9 +423,8 @@ int box_rescan(struct box *b, const struct box_scan *scan, struct buf *image, st
 			b->ix.why = b->ix.writable ? errno : b->ix.why;
 		}
 	}
-	free(rs->known);
+	indexed_free(&rs->indexed);
 	pending_free(&rs->pending);
-	buf_free(&rs->names);
 	buf_free(&rs->guesses);
 	buf_free(&rs->old);
 	buf_free(&rs->fresh);

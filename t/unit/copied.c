@@ -57,11 +57,7 @@ static void copied_beside(void **state)
 		settle();
 		assert_two_and_copies();
 		assert_int_equal(files_of("client1"), 2 + COPIES);
-		assert_int_equal(remove_all("client1"), 0);
-		assert_int_equal(remove_all("client2"), 0);
-		settle();
-		box->ops->close(box);
-		start_store();
+		start_empty();
 	}
 }
 
@@ -224,11 +220,7 @@ static void copied_with_id(void **state)
 		drop_index("client1");
 		assert_all_readable();
 		assert_int_equal(files_of("client1"), 2 + COPIES);
-		assert_int_equal(remove_all("client1"), 0);
-		assert_int_equal(remove_all("client2"), 0);
-		settle();
-		box->ops->close(box);
-		start_store();
+		start_empty();
 	}
 }
 
@@ -293,10 +285,7 @@ static void one_id_of_two(void **state)
 			}
 		}
 		assert_int_equal(files_of("client1"), 2);
-		assert_int_equal(remove_all("client1"), 0);
-		settle();
-		box->ops->close(box);
-		start_store();
+		start_empty();
 	}
 }
 

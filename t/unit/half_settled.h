@@ -52,6 +52,16 @@ static inline void assert_two(void)
 	assert_int_equal(rows_n, 1);
 }
 
+/* Nothing is left of it, but what the store keeps for itself. */
+static inline void start_empty(void)
+{
+	assert_int_equal(remove_all("client1"), 0);
+	assert_int_equal(remove_all("client2"), 0);
+	settle();
+	box->ops->close(box);
+	start_store();
+}
+
 static inline void truncate_file(const char *path, off_t n)
 {
 	int fd = openat(folder.fd, path, O_WRONLY | O_CLOEXEC);
