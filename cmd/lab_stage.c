@@ -153,14 +153,15 @@ static bool find_address(
 	return found;
 }
 
-int lab_await_listening(const struct lab_stage *st, const char *name, pid_t *pid,
-	char address[static 64], struct err *e)
+/* The same, as soon as it is there. */
+static int await_address(const struct lab_stage *st, const char *name, pid_t *pid,
+	const char *behind, char address[static 64], struct err *e)
 {
 	char file[64];
 
 	(void)snprintf(file, sizeof file, "%s.err", name);
 	for (int ms = 0; ms < WAIT_MS; ms += LOOK_MS) {
-		if (find_address(st, file, "\n", address)) {
+		if (find_address(st, file, behind, address)) {
 			return 0;
 		}
 		if (waitpid(*pid, NULL, WNOHANG) != 0) {
@@ -173,6 +174,12 @@ int lab_await_listening(const struct lab_stage *st, const char *name, pid_t *pid
 	}
 	err_set(e, EX_SOFTWARE, "%s did not begin to listen", name);
 	return err_hint(e, "with -d DIR, %s there says why", file);
+}
+
+int lab_await_listening(const struct lab_stage *st, const char *name, pid_t *pid,
+	char address[static 64], struct err *e)
+{
+	return await_address(st, name, pid, "\n", address, e);
 }
 
 /* --- the stage --- */
@@ -237,12 +244,10 @@ static int start_server(struct lab_stage *st, const char *site, struct err *e)
 
 	st->server_pid = lab_start(st, "server", serve, e);
 	if (st->server_pid < 0 ||
-		lab_await_listening(st, "server", &st->server_pid, st->server, e) != 0) {
+		await_address(st, "server", &st->server_pid, "\n", st->server, e) != 0) {
 		return -1;
 	}
-	return find_address(st, "server.err", " for SMTP\n", st->door)
-		       ? 0
-		       : err_set(e, EX_SOFTWARE, "the server has no door for SMTP");
+	return await_address(st, "server", &st->server_pid, " for SMTP\n", st->door, e);
 }
 
 int lab_start_naive(struct lab_stage *st, struct err *e)

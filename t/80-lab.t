@@ -47,6 +47,12 @@ table=$(cat .ok)
 like "the table says what was got on classic" "$table" '^impersonate +T2 +BROKEN: read the whole'
 like "... and what happened on enhanced" "$table" 'held: got no name and no mail'
 like "... and counts" "$table" '^1 of 1 attacks ended as they should'
+if [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null; then
+	ok "a server that is slow to say where it listens is waited for" \
+		strace -f -qq -o trace -e trace=write -e inject=write:delay_enter=20000 "$SMTP361" lab impersonate
+else
+	skip "a server that is slow to say where it listens is waited for" "no strace here"
+fi
 is "no line ends in blanks" "$(printf '%s\n' "$table" | grep -c ' $')" 0
 ok "one on SMTP can be, too" smtp361 lab strip-starttls impersonate
 table=$(cat .ok)
