@@ -550,8 +550,8 @@ private("dq-other", n, e, d, p, q, dp, dq ^ 6, iq)
 private("iq-other", n, e, d, p, q, dp, dq, iq ^ 6)
 private("p-other", n, e, d, p + 2, q, dp, dq, iq)
 private("negative", -n, e, d, -p, q, dp, dq, iq)
-private("e-huge", n, 2 ** 64 + 1, pow(2 ** 64 + 1, -1, (p - 1) * (q - 1)), p, q,
-        pow(2 ** 64 + 1, -1, p - 1), pow(2 ** 64 + 1, -1, q - 1), iq)
+private("e-huge", n, 2 ** 64 + 13, pow(2 ** 64 + 13, -1, (p - 1) * (q - 1)), p, q,
+        pow(2 ** 64 + 13, -1, p - 1), pow(2 ** 64 + 13, -1, q - 1), iq)
 P, Q = (r.getrandbits(8192) | 1 | 1 << 8191 | 1 << 8190 for _ in "pq")
 private("bits16384", P * Q, 65537, P, P, Q, P - 2, Q - 2, Q >> 1)
 N = pub.n

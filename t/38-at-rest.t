@@ -63,7 +63,7 @@ post client2 client4 'No keys of mine' shopping
 as client2 delete --enhanced 3 >o 2>&1 || diag "$(cat o)"
 ok "the server with plain mail ends in good order" stop_server
 printf 'no message, but somebody put it here\n' >"$SRV/client5/notes.txt"
-words='butter|bread|Shopping|Secret|meeting|qqqqqqqq|client4|password[1-5]|somebody put'
+words='butter and bread|Shopping list|Secret meeting|qqqqqqqq|client4|password[1-5]|somebody put'
 # what can be read on the server's disk, names included
 legible() {
 	grep -rlaE "$words" "$SRV"
@@ -164,7 +164,7 @@ is "check finds what was damaged before, and nothing else" "$RC $(grep ^damaged 
 serve --at-rest "$KEY"
 printf 'Unheard of words\n' >letter
 post client1 'client4;client2' 'Fresh title' letter
-words="$words|Unheard|Fresh"
+words="$words|Unheard|Fresh title"
 is "what is sent arrives" "$(as client2 inbox --enhanced 2>/dev/null | grep -c 'Fresh title')" 1
 is "... and is legible nowhere while it is in the journal" "$(legible)" ""
 keyed user add --password-file pw1 newcomer
@@ -198,7 +198,7 @@ keyed atrest off
 like "it is not decrypted as if it were sound, but named" "$(said)" '^65 .*mailbox client[1245], message [0-9a-f]{32}: the message is damaged'
 run atrest status
 is "... and nothing has changed" "$(said) $(find "$SRV" -name '.at_rest*')" "0 key-file "
-owner=$(find "$SRV" -name .owner | head -n 1)
+owner=${file%/*}/.owner
 rm "$owner"
 keyed atrest off
 like "a mailbox that does not say whose it is, is named" "$(said)" '^65 .*mailbox u[0-9a-f]{31} does not say'

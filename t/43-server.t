@@ -245,7 +245,7 @@ stop_server
 # --- as another user: read-only mailbox, no processes ---
 
 if is_root && command -v setpriv >/dev/null && command -v prlimit >/dev/null; then
-	uid=$((40000 + $$ % 20000))
+	uid=$((20000 + $$ % 20000)) # t/36 takes them from 40000 on
 	cp "$PROGRAM" "$HOME_DIR/copy"
 	PROGRAM=$HOME_DIR/copy
 	chmod 755 "$HOME_DIR" "$HOME_DIR/copy"

@@ -31,7 +31,7 @@ is "the second time there is nothing to tell" "$RC$(cat o e)" 0
 run by 2 inbox
 is "the server lists it as sealed" "$(cut -f 4 o | uniq)" "[sealed]"
 wait_settled
-run grep -rlE 'noon|Secret|plans|UGxhbnM' client1 client2 client3 .journal .spool
+run grep -rlE 'at noon|Secret plans|UGxhbnM' client1 client2 client3 .journal .spool
 is "neither text nor title are in the server's folder" "$RC$(cat o)" 1
 is "the number of recipients is that of names, each once" \
 	"$(grep -h '^To: ' "$(newest 3)")" "To: client2;client3"
@@ -259,7 +259,7 @@ sed -i 's/^From: client2/From: client1/' "$(newest 3)"
 run by 3 read --last --json
 is "... also when the server helps him" "$RC $(field warnings | grep -o 'RE-[A-Z]*' | sort -u | tr '\n' ' ')" \
 	'65 RE-ADDRESSED RE-SENT '
-is "... and JSON has no content of it" "$(grep -c noon o)" 0
+is "... and JSON has no content of it" "$(grep -c "at noon" o)" 0
 
 anew
 for t in one two three four five; do
@@ -408,7 +408,7 @@ run cl 2 inbox --open
 is "... and listed" "$RC $(cut -f 5 o | tr '\n' '/')" "0 pin me/Classic plans/"
 run cl 1 send --seal --to client4 note
 like "whose key is not known is not written to: 67" "$RC $(cat e)" '^67 .*client4 has no key to seal to'
-is "the server's folder has no word of either" "$(grep -rl noon client2 | wc -l)" 0
+is "the server's folder has no word of either" "$(grep -rl "at noon" client2 | wc -l)" 0
 
 # --- who wants everything sealed ---
 

@@ -66,7 +66,7 @@ like "the third one is sent nothing" "$(said)" '^75 .*nothing came in 1 second $
 
 # --- files ---
 
-head -c 3000000 /dev/urandom >noise
+{ printf x && head -c 2999999 /dev/urandom; } >noise # of no known type
 printf '\211PNG\r\n\032\nnot much' >cat.picture
 : >empty
 for f in noise cat.picture empty; do
@@ -215,8 +215,8 @@ like "a one-time key that is handed out twice is not used, and that is told" "$(
 is "... and both messages come all the same" "$(told 2)" "0 f1;f2; "
 rm -r kept/*
 
-# Bytes of nobody's, and a member whom the directory does not know.
-head -c 200 /dev/urandom >kept/x
+# Bytes of nobody's, of no known kind, and a member whom the directory does not know.
+{ printf '\377' && head -c 199 /dev/urandom; } >kept/x
 name=$(printf '0000000000000001-%s-000000c8' "$(sha256sum kept/x | cut -c 1-32)")
 cp kept/x "$CHAT/client2/waiting/$name-client1"
 head -c 200 /dev/urandom >kept/y

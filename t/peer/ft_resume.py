@@ -309,7 +309,7 @@ def sources(server):
     for verb in VERBS:
         site = Site(verb, "changed").broken(server)
         data = site.source.read_bytes()
-        site.source.write_bytes(b"?" + data[1:])
+        site.source.write_bytes(bytes([data[0] ^ 1]) + data[1:])
         check(f"{verb}: another beginning, and nothing is kept", site.resumed(server, 0))
         site.clear()
         site = Site(verb, "changed").broken(server)
