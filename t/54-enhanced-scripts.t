@@ -642,12 +642,13 @@ if [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null && is_root; then
 	wait_for 10 waiting
 	wait_for 10 children_are 1 # the session before may not be gone yet
 	session_pid=$(children)
-	# on a busy machine what came before may end only now: so up to three looks, and one without a call
+	# on a busy machine what came before may end only now: so up to three looks, and one without a call;
+	# what is seen is kept elsewhere, as the server is told of what is made in its folder
 	for look in 1 2 3; do
 		pids=''
 		attached=0
 		for pid in $waiter_pid $session_pid $SERVER_PID; do
-			strace -q -f -o "calls.$pid" -p "$pid" 2>/dev/null &
+			strace -q -f -o "$HOME_DIR/calls.$pid" -p "$pid" 2>/dev/null &
 			pids="$pids $!"
 		done
 		PIDS="$PIDS $pids"
@@ -660,9 +661,9 @@ if [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null && is_root; then
 		for pid in $pids; do
 			wait "$pid" 2>/dev/null
 		done
-		calls=$(cat calls.* | grep -cv -e 'detached' -e 'resuming' -e 'restart_syscall')
+		calls=$(cat "$HOME_DIR"/calls.* | grep -cv -e 'detached' -e 'resuming' -e 'restart_syscall')
 		[ "$calls" != 0 ] || break
-		diag "look $look: $(cat calls.* | head -n 5)"
+		why "look $look: $(cat "$HOME_DIR"/calls.* | head -n 5)"
 	done
 	is "while client1 waits, neither client, session nor server wakes up: calls in 2.5 seconds" \
 		"$calls" 0
