@@ -228,12 +228,13 @@ The connection is terminated with the server."
 	tmux clear-history -t t
 	type_at 'Enter your password:' password4
 	type_at 'choice:' 2
-	wait_for 10 shows '^choice:$'
+	on_screen() { screen | grep -Eq -- "$1"; }
+	wait_for 10 on_screen '^[0-9]+ .*title'
 	row=$(screen | grep -E '^[0-9]+ .*title' | sed 's/ .*//')
 	ok "no escape of a title reaches the terminal: its row is there" test -n "$row"
 	type_at 'choice:' 3
 	type_at 'Enter the email index you wish to view:' "$row"
-	wait_for 10 shows '^choice:$'
+	wait_for 10 on_screen 'bell .* end'
 	like "no escape of a content reaches the terminal: it is shown" "$(screen)" 'red .*\[31m.*\[2J bell .* end'
 	like "and what stood above it is still there" "$(screen)" 'Enter your password:'
 else

@@ -108,6 +108,7 @@ resized() { # TITLE COLUMNS ROWS
 type a x
 key a Enter
 sees "(something is said)" a "client1: x"
+bottom_is "(and the prompt is there again)" a '>'
 above=$(rows 2 | head -n 1)
 type a 1234567890123456789012345678901234
 bottom_is "(a line is typed)" a '> 1234567890123456789012345678901234'
