@@ -151,7 +151,7 @@ serve() { # CERT KEY
 	return 1
 }
 unserve() {
-	ours "$SERVED" && kill "$SERVED" && wait "$SERVED" 2>/dev/null
+	is_ours "$SERVED" && kill "$SERVED" && wait "$SERVED" 2>/dev/null
 	:
 }
 dial() { # HOST CA|PIN: what was said, the exit code in front

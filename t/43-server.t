@@ -340,7 +340,7 @@ if [ -z "$SANITIZED" ] && command -v strace >/dev/null && strace -o /dev/null tr
 		if hit || { [ $RC != 0 ] && wait_for 10 hit; }; then
 			HIT=yes
 		fi
-		ours "$tracer" && kill "$tracer"
+		is_ours "$tracer" && kill "$tracer"
 		wait "$tracer" 2>/dev/null
 	}
 	# Who dies between the file of a segment and its first record leaves one that looks unsettled. It is

@@ -46,7 +46,7 @@ like "... and 13000 in the dialect spec" "$(as client1 inbox --dialect spec -s 1
 SERVER_PID=$!
 wait_for 10 grep -Eq '12049' err
 like "serve's is 12049, too" "$(cat err)" '(Listening on .*:12049$|12049: Address already in use)'
-kill "$SERVER_PID" 2>/dev/null
+is_ours "$SERVER_PID" && kill "$SERVER_PID"
 wait "$SERVER_PID" 2>/dev/null
 SERVER_PID=''
 
@@ -317,7 +317,7 @@ Welcome to CMPT 361 class.'
 done
 start_peer 1 --key-bits 128
 ok "a key of 128 bits is none in the dialect spec" must_fail 76 as client1 inbox --dialect spec
-ours "$PEER_PID" && kill "$PEER_PID"
+is_ours "$PEER_PID" && kill "$PEER_PID"
 wait "$PEER_PID" 2>/dev/null
 
 for how in '--size plain' '--size cipher' '--joined' '--gap 0.1' '--joined --size cipher'; do

@@ -294,7 +294,7 @@ start_peer() {
 	export SMTP361_SERVER="127.0.0.1:$PORT"
 }
 stop_peer() {
-	ours "$PEER_PID" && kill "$PEER_PID"
+	is_ours "$PEER_PID" && kill "$PEER_PID"
 	wait "$PEER_PID" 2>/dev/null
 	:
 }

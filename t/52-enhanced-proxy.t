@@ -20,7 +20,7 @@ through() {
 	THROUGH=$(sed -n 's/^Listening on //p' proxy.got)
 }
 no_more() {
-	ours "$PROXY" && kill "$PROXY"
+	is_ours "$PROXY" && kill "$PROXY"
 	wait "$PROXY" 2>/dev/null
 	:
 }

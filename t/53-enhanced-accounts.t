@@ -789,7 +789,7 @@ if [ -n "$TRACE" ]; then
 			HOME=$HOMES/kim timeout 30 "$SMTP361" join <line >/dev/null 2>e || rc=$?
 			killed() { grep -q 'killed by SIGKILL' trace; }
 			[ "$rc" = 0 ] || wait_for 10 killed # it is written down a moment after the client has seen it
-			ours "$tracer" && kill "$tracer"
+			is_ours "$tracer" && kill "$tracer"
 			wait "$tracer" 2>/dev/null
 			killed || break
 			points=$((points + 1))

@@ -27,15 +27,15 @@ TESTS=0 FAILS=0 SERVER_PID='' PIDS=''
 HOME_DIR=$(mktemp -d "${TMPDIR:-/tmp}/smtp361-t.XXXXXX")
 export HOME=$HOME_DIR
 
-# ours PID: it runs, and this shell began it. The number of a process that has ended is soon another's.
-ours() {
+# is_ours PID: it runs, and this shell began it. The number of a process that has ended is soon another's.
+is_ours() {
 	read -r stat 2>/dev/null <"/proc/$1/stat" || return 1
 	stat=${stat##*) ? }
 	[ "${stat%% *}" = $$ ]
 }
 cleanup() {
 	for pid in $SERVER_PID $PIDS; do
-		ours "$pid" && kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+		is_ours "$pid" && kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
 	done
 	chmod -R u+rwX "$HOME_DIR" 2>/dev/null
 	rm -rf "$HOME_DIR"

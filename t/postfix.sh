@@ -77,7 +77,7 @@ run_postfix() {
 
 stop_postfix() {
 	[ -n "$POSTFIX_PID" ] || return 0
-	kill -TERM "$POSTFIX_PID" 2>/dev/null
+	is_ours "$POSTFIX_PID" && kill -TERM "$POSTFIX_PID"
 	wait "$POSTFIX_PID" 2>/dev/null
 	POSTFIX_PID=''
 }
