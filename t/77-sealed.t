@@ -31,7 +31,7 @@ is "the second time there is nothing to tell" "$RC$(cat o e)" 0
 run by 2 inbox
 is "the server lists it as sealed" "$(cut -f 4 o | uniq)" "[sealed]"
 wait_settled
-run grep -rlE 'at noon|Secret plans|UGxhbnM' client1 client2 client3 .journal .spool
+run grep -rlE 'at noon|Secret plans|U2VjcmV0IHBsYW5z|TWVldCBhdCBub29u' client1 client2 client3 .journal .spool
 is "neither text nor title are in the server's folder" "$RC$(cat o)" 1
 is "the number of recipients is that of names, each once" \
 	"$(grep -h '^To: ' "$(newest 3)")" "To: client2;client3"

@@ -48,7 +48,7 @@ def openings(server, only):
         else "it is answered", other))
     if only:
         heard = server.say(os.urandom(256), fin=False)
-        check("11: a classic login is closed without an answer", [silent_close(heard)] if heard else [])
+        check("11: a classic login is closed without an answer", [fault for fault in [silent_close(heard)] if fault])
 
 
 def lengths(server):
@@ -320,7 +320,7 @@ def guesses(server):
 
     times = [tries("guess")[1] for _ in range(6)]
     diag("guesses: " + ", ".join(f"{1000 * one:.0f}" for one in times) + " ms")
-    check("T11: guessing a password becomes slow", times[-1] > 2 * min(times))
+    check("T11: guessing a password becomes slow", times[-1] > 1.2)
     kind, took = tries("right")
     check("T11: the right one works, and does not wait", kind == "welcome" and took < times[-1])
 

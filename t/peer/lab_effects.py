@@ -74,7 +74,7 @@ def repeats(data):
 
 for wire in WIRES:
     both = said(heard("eavesdrop", wire), "C") + said(heard("eavesdrop", wire), "S")
-    clear = [text for text in (b"alice", LETTER[:16].encode(), b"Select") if text in both]
+    clear = [text for text in (b"alice", b"To: bob", b'"bob"', LETTER[:16].encode(), b"Select") if text in both]
     check(f"eavesdrop, {wire}: no text of theirs stands in what was heard", clear)
     check(f"eavesdrop, {wire}: the mail arrived", stored("eavesdrop", wire) == [LETTER])
 mails = [e for e in heard("eavesdrop", "classic") if e["who"] == "C" and "an e-mail" in e["what"]]
