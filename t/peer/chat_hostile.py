@@ -61,7 +61,7 @@ class Hostile(Room):
         super().__init__(address)
         self.meet()
         self.serial = 0
-        ours(address, "chat", "--wait", "client2", "--timeout", "1", "--json")
+        ours(address, "chat", "--wait", "client2", "--timeout", "3", "--json")
         self.raw = self.take()
 
     def packet(self, said, body=BODY, **options):
@@ -72,7 +72,7 @@ class Hostile(Room):
         self.serial += 1
         fields = fields or {"stream": os.urandom(8).hex(), "number": self.serial}
         self.send(packet, **fields)
-        got, out, said = ours(self.address, "chat", "--wait", "--timeout", "5", "--json")
+        got, out, said = ours(self.address, "chat", "--wait", "--timeout", "15", "--json")
         events = [one.get("event") for one in rows(out)]
         if got != 65 or not events or set(events) - NAMED or BODY.decode() in out.decode():
             faults.append(f"{what}: {got} {out.decode()} {said}")
@@ -214,7 +214,7 @@ def main():
     body = b"the honest one"
     packet = room.packet(header("text", body, STREAM, 1), body)
     room.send(packet, stream=STREAM, number=1)
-    got, out, said = ours(room.address, "chat", "--wait", "--timeout", "5", "--json")
+    got, out, said = ours(room.address, "chat", "--wait", "--timeout", "15", "--json")
     check("after all of them an honest answer to the same one-time key is read", [] if got in (0, 65) and b"the honest one" in out else [f"{got} {out} {said}"])
     faults = []
     room.judge("again", packet, faults)

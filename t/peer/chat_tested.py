@@ -92,7 +92,7 @@ def rows(text):
 
 def wait(room, *more):
     """What `chat --wait` says: its exit code, the objects, the notes."""
-    got, out, said = ours(room.address, "chat", "--wait", "client2", "--timeout", "5", "--json", *more)
+    got, out, said = ours(room.address, "chat", "--wait", "client2", "--timeout", "15", "--json", *more)
     return got, rows(out), said
 
 
@@ -119,7 +119,7 @@ def to_the_peer(room):
     check("the one that waited goes first", [body.decode()[:20] for _, _, body in found] == ["z" * 20, "the last"])
     stream = found[-1][1]["stream"]
     room.send(chat_peer.write_receipt(room.own, chat_peer.receipt(room.own, room.other, stream, 5)), receipt=True)
-    got, out, said = ours(room.address, "chat", "--wait", "client2", "--timeout", "1")
+    got, out, said = ours(room.address, "chat", "--wait", "client2", "--timeout", "3")
     history = ours(room.address, "chat", "--history", "client2", "--json")[1]
     check("a receipt of the peer's tells that they came",
           [] if [one.get("state") for one in rows(history)] == ["delivered"] * 5 else [f"{got} {out} {said} {history}"])

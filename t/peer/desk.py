@@ -11,7 +11,7 @@ def ours(address, *command, stdin=b"", folder="one", user="client1"):
     """(exit code, stdout, stderr) of our program as this user."""
     try:
         done = subprocess.run([PROGRAM, command[0], "-s", address, "-u", user, "-k", folder, "--enhanced", *command[1:]],
-                              input=stdin, capture_output=True, timeout=20, check=False)
+                              input=stdin, capture_output=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
         return 124, b"", "it goes on for ever"
     return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")

@@ -125,11 +125,13 @@ class Store:
         self.delete(titled("New"))
 
     def delete(self, fits):
-        """Each message of client2's that fits(row)."""
+        """Each message of client2's that fits(row); and wait until the server has done with them, or else
+        it may look at what is planted next while that is half written."""
         for row in filter(fits, self.rows()):
             reply, _ = self.ask("client2", {"type": "delete", "id": row["id"]})
             if reply["type"] != "deleted":
                 self.faults.append(f"{row['title']} cannot be deleted: {reply}")
+        settled()
 
 
 def titled(*titles):
@@ -155,7 +157,6 @@ def in_mailbox(store):
     store.each_way(["A", "B"], count)
     store.tell(f"{count} files that are no messages, or broken ones, are listed as damaged, and hide nothing")
     store.delete(lambda row: row.get("damaged"))
-    settled()
     left = [path.name for path in box.iterdir() if path.name not in (".index", "client1_A.txt", "client1_B.txt")]
     store.judge("behind that", ["A", "B"])
     store.faults += [f"{name} is left" for name in left]

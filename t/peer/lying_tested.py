@@ -55,7 +55,7 @@ class Scene:
         self.server.put("client1", "client2", self.packet(text))
 
     def wait(self):
-        got, out, said = self.run("chat", "--wait", "--timeout", "3", "--json")
+        got, out, said = self.run("chat", "--wait", "--timeout", "15", "--json")
         return got, [json.loads(line) for line in out.splitlines()], said
 
 
@@ -120,9 +120,9 @@ COMMANDS = {
     "chat-offer": [("chat", "--send", "client2", "x")],
     "chat-offers": [("chat", "--send", "client2", "x")],
     "chat-send": [("chat", "--send", "client2", "x")],
-    "chat-fetch": [("chat", "--wait", "--timeout", "2")],
-    "chat-done": [("chat", "--wait", "--timeout", "2")],
-    "chat-wait": [("chat", "--wait", "--timeout", "2")],
+    "chat-fetch": [("chat", "--wait", "--timeout", "8")],
+    "chat-done": [("chat", "--wait", "--timeout", "8")],
+    "chat-wait": [("chat", "--wait", "--timeout", "8")],
     "chat-presence": [("chat", "--status")],
 }
 
