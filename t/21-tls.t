@@ -151,8 +151,7 @@ serve() { # CERT KEY
 	return 1
 }
 unserve() {
-	is_ours "$SERVED" && kill "$SERVED" && wait "$SERVED" 2>/dev/null
-	:
+	end_pid "$SERVED"
 }
 dial() { # HOST CA|PIN: what was said, the exit code in front
 	RC=0

@@ -204,8 +204,7 @@ cat >mails.json <<'END'
 [{"from": "client2", "to": "client1;client5", "time": "2022-07-21 19:29:35.768508", "title": "Test2", "length": 5, "content": "h\u00e9llo"},
  {"from": "client1", "to": "client5", "time": "2022-07-21 19:29:42.118132", "title": "", "length": 0, "content": ""}]
 END
-is_ours "$PEER_PID" && kill "$PEER_PID"
-wait "$PEER_PID" 2>/dev/null
+end_pid "$PEER_PID"
 start_peer --sessions 4 --dribble --preload mails.json
 is "read does" "$(as client5 read 1)" 'From: client2
 To: client1;client5
@@ -249,8 +248,7 @@ ok "the interactive client goes on after a rejection" sh -c '"$0" client <in >go
 like "and shows its line" "$(cat got)" 'The message was rejected: the moon is full'
 start_peer
 as client1 send -t client2 --title T hello.txt
-is_ours "$PEER_PID" && kill "$PEER_PID"
-wait "$PEER_PID" 2>/dev/null
+end_pid "$PEER_PID"
 SMTP361_SERVER=127.0.0.1:1
 ok "where nobody listens it is 69" must_fail 69 as client1 inbox
 done_testing

@@ -340,8 +340,7 @@ if [ -z "$SANITIZED" ] && command -v strace >/dev/null && strace -o /dev/null tr
 		if hit || { [ $RC != 0 ] && wait_for 10 hit; }; then
 			HIT=yes
 		fi
-		is_ours "$tracer" && kill "$tracer"
-		wait "$tracer" 2>/dev/null
+		end_pid "$tracer"
 	}
 	# Who dies between the file of a segment and its first record leaves one that looks unsettled. It is
 	# used by the next delivery.

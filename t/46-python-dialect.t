@@ -46,8 +46,7 @@ like "... and 13000 in the dialect spec" "$(as client1 inbox --dialect spec -s 1
 SERVER_PID=$!
 wait_for 10 grep -Eq '12049' err
 like "serve's is 12049, too" "$(cat err)" '(Listening on .*:12049$|12049: Address already in use)'
-is_ours "$SERVER_PID" && kill "$SERVER_PID"
-wait "$SERVER_PID" 2>/dev/null
+end_pid "$SERVER_PID"
 SERVER_PID=''
 
 # --- the programs' client against serve ---
@@ -317,8 +316,7 @@ Welcome to CMPT 361 class.'
 done
 start_peer 1 --key-bits 128
 ok "a key of 128 bits is none in the dialect spec" must_fail 76 as client1 inbox --dialect spec
-is_ours "$PEER_PID" && kill "$PEER_PID"
-wait "$PEER_PID" 2>/dev/null
+end_pid "$PEER_PID"
 
 for how in '--size plain' '--size cipher' '--joined' '--gap 0.1' '--joined --size cipher'; do
 	start_peer 6 $how

@@ -294,9 +294,7 @@ start_peer() {
 	export SMTP361_SERVER="127.0.0.1:$PORT"
 }
 stop_peer() {
-	is_ours "$PEER_PID" && kill "$PEER_PID"
-	wait "$PEER_PID" 2>/dev/null
-	:
+	end_pid "$PEER_PID"
 }
 # enhanced USER APPLET...: our client
 enhanced() {

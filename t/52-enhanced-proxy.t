@@ -20,9 +20,7 @@ through() {
 	THROUGH=$(sed -n 's/^Listening on //p' proxy.got)
 }
 no_more() {
-	is_ours "$PROXY" && kill "$PROXY"
-	wait "$PROXY" 2>/dev/null
-	:
+	end_pid "$PROXY"
 }
 send() { "$SMTP361" send --enhanced -u client1 --password-file pw1 -k . -s "$THROUGH" -t client2 --title "$1" hello.txt; }
 printf hello >hello.txt

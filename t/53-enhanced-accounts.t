@@ -789,8 +789,7 @@ if [ -n "$TRACE" ]; then
 			HOME=$HOMES/kim timeout 30 "$SMTP361" join <line >/dev/null 2>e || rc=$?
 			killed() { grep -q 'killed by SIGKILL' trace; }
 			[ "$rc" = 0 ] || wait_for 10 killed # it is written down a moment after the client has seen it
-			is_ours "$tracer" && kill "$tracer"
-			wait "$tracer" 2>/dev/null
+			end_pid "$tracer"
 			killed || break
 			points=$((points + 1))
 			case $rc in 0 | 75 | 76) ;; *) bad="$bad$call $k: exit $rc $(head -n 1 e); " ;; esac

@@ -256,8 +256,7 @@ if [ -z "$SANITIZED" ] && strace -qq -o trace true 2>/dev/null && is_root; then
 				first=$RC
 				killed() { grep -q 'killed by SIGKILL' strace.out; }
 				[ "$first" = 0 ] || wait_for 10 killed
-				is_ours "$tracer" && kill "$tracer"
-				wait "$tracer" 2>/dev/null
+				end_pid "$tracer"
 				killed || break
 				points=$((points + 1))
 				case $first in 0 | 75 | 76) ;; *) bad="$bad$call $k: $(said); " ;; esac

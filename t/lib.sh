@@ -33,6 +33,12 @@ is_ours() {
 	stat=${stat##*) ? }
 	[ "${stat%% *}" = $$ ]
 }
+# end_pid PID: one of those, which may have ended; behind this it has
+end_pid() {
+	is_ours "$1" && kill "$1"
+	wait "$1" 2>/dev/null
+	:
+}
 cleanup() {
 	for pid in $SERVER_PID $PIDS; do
 		is_ours "$pid" && kill -9 "$pid" 2>/dev/null && wait "$pid" 2>/dev/null

@@ -77,7 +77,6 @@ run_postfix() {
 
 stop_postfix() {
 	[ -n "$POSTFIX_PID" ] || return 0
-	is_ours "$POSTFIX_PID" && kill -TERM "$POSTFIX_PID"
-	wait "$POSTFIX_PID" 2>/dev/null
+	end_pid "$POSTFIX_PID"
 	POSTFIX_PID=''
 }
